@@ -1,0 +1,1 @@
+//! Private keys in the key management service of AWS.

@@ -1,0 +1,18 @@
+//! Every fixture, tried against the part it starts.
+//!
+//! The modules are marked `cfg(test)`, which is always true here, so that the lints know their helpers for test code.
+
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod imds;
+#[cfg(test)]
+mod kms;
+#[cfg(test)]
+mod openssl;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod softhsm;
+#[cfg(test)]
+mod sshd;

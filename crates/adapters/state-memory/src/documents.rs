@@ -26,6 +26,8 @@ pub(crate) struct Documents {
     history_max: usize,
     /// Records up to this revision may have been forgotten.
     compacted: Revision,
+    /// No document expires before this moment.
+    first_expiry: Option<UnixSeconds>,
 }
 
 struct Record {
@@ -66,6 +68,7 @@ impl Documents {
             gone: 0,
             history_max,
             compacted: Revision(0),
+            first_expiry: None,
         }
     }
 
@@ -137,6 +140,8 @@ impl Documents {
     fn set(&mut self, key: StateKey, record: Record) {
         self.by_revision.entry(record.revision).or_default().insert(key.clone());
         self.gone += usize::from(record.content.is_none());
+        let expires = record.content.as_ref().and_then(|content| content.expires);
+        self.first_expiry = self.first_expiry.into_iter().chain(expires).min();
         if let Some(old) = self.records.insert(key.clone(), record) {
             self.gone -= usize::from(old.content.is_none());
             self.forget_revision(old.revision, &key);
@@ -154,11 +159,17 @@ impl Documents {
 
     /// Drops the contents of expired documents; that they were written stays known.
     fn sweep(&mut self, now: UnixSeconds) {
+        if self.first_expiry.is_none_or(|moment| moment > now) {
+            return;
+        }
+        self.first_expiry = None;
         for record in self.records.values_mut() {
             if record.content.is_some() && record.content_at(now).is_none() {
                 record.content = None;
                 self.gone += 1;
             }
+            let expires = record.content.as_ref().and_then(|content| content.expires);
+            self.first_expiry = self.first_expiry.into_iter().chain(expires).min();
         }
     }
 

@@ -1,10 +1,8 @@
-use authority::AuthorityType;
-use authority::KeyForm;
-use key::KeyId;
 use names::ClusterName;
-use names::UnixSeconds;
 use serde::Deserialize;
 use serde::Serialize;
+
+use crate::AuditEvent;
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,19 +12,38 @@ pub enum Actor {
     Local {
         /// The account's name.
         user: String,
-        /// Its numeric id.
+        /// Its numeric id; the line calls it `os_uid`.
         uid: u32,
     },
     /// Somebody with a certificate.
     Identity {
         /// The name in the certificate.
         user: String,
-        /// Where the connection came from.
+        /// Where the connection came from: address and port.
         #[serde(rename = "addr.remote")]
         remote: String,
     },
     /// The auth service itself: schedules, reconciliation, start.
     System,
+}
+
+impl Actor {
+    /// The name of the person or account; the auth service has none.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Local { user, uid: _ } | Self::Identity { user, remote: _ } => Some(user),
+            Self::System => None,
+        }
+    }
+
+    /// The value of `actor_kind` in lines and documents.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => "local",
+            Self::Identity { .. } => "identity",
+            Self::System => "system",
+        }
+    }
 }
 
 /// Whether the event tells of an intent carried out, or of a failure.
@@ -46,7 +63,8 @@ pub enum Outcome {
 pub struct Envelope {
     /// A random id.
     pub uid: String,
-    /// When, in milliseconds since 1970-01-01T00:00:00Z.
+    /// When, in milliseconds since 1970-01-01T00:00:00Z. Moments before the year 0 or after the year 9999 are written as the
+    /// nearest moment inside.
     pub unix_millis: i64,
     /// In which cluster.
     pub cluster_name: ClusterName,
@@ -54,55 +72,4 @@ pub struct Envelope {
     pub actor: Actor,
     /// What.
     pub event: AuditEvent,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event")]
-pub enum AuditEvent {
-    /// An authority came into being.
-    #[serde(rename = "authority.create")]
-    AuthorityCreated { authority: AuthorityType, generation: u64, storage: String },
-    /// A key pair is about to be made.
-    #[serde(rename = "authority.key.create")]
-    KeyCreated { authority: AuthorityType, form: KeyForm, generation: u64, key_id: KeyId, algorithm: String, storage: String },
-    /// An authority's rotation moves to another phase.
-    #[serde(rename = "authority.rotation.phase")]
-    PhaseChanged { authority: AuthorityType, rotation_id: String, from: String, to: String, mode: String, reason: Option<String>, outcome: Outcome },
-    /// An operator let a rotation pass though parties were not ready.
-    #[serde(rename = "authority.rotation.override")]
-    RotationOverridden { authority: AuthorityType, rotation_id: String, from: String, to: String, reason: String, blocked_by: Vec<String> },
-    /// A key left use and waits for its destruction.
-    #[serde(rename = "authority.key.quarantine")]
-    KeyQuarantined { authority: AuthorityType, form: KeyForm, generation: u64, key_id: KeyId, destroy_after: UnixSeconds, reason: String },
-    /// A quarantined key was taken out of quarantine.
-    #[serde(rename = "authority.key.restore")]
-    KeyRestored { authority: AuthorityType, form: KeyForm, generation: u64, key_id: KeyId },
-    /// A key is about to be destroyed.
-    #[serde(rename = "authority.key.destroy")]
-    KeyDestroyed { authority: AuthorityType, form: KeyForm, generation: u64, key_id: KeyId, storage: String, outcome: Outcome },
-    /// A backend stopped answering.
-    #[serde(rename = "backend.lost")]
-    BackendLost { storage: String, error: String },
-    /// A lost backend answers again.
-    #[serde(rename = "backend.found")]
-    BackendFound { storage: String },
-    /// A key signs for the first time.
-    #[serde(rename = "authority.key.first_use")]
-    KeyFirstUsed { authority: AuthorityType, form: KeyForm, generation: u64, key_id: KeyId },
-    /// Private keys, or references to them, were read.
-    #[serde(rename = "authority.secrets.read")]
-    SecretsRead { authority: Option<AuthorityType> },
-    /// A certificate or token is about to be signed.
-    #[serde(rename = "cert.create")]
-    CertificateCreated { authority: AuthorityType, form: KeyForm, cert_type: String, serial: String, subject: String, principals: Vec<String>, not_before: UnixSeconds, not_after: UnixSeconds, key_id: KeyId },
-    /// A certificate was revoked.
-    #[serde(rename = "cert.revoke")]
-    CertificateRevoked { authority: AuthorityType, serial: String, reason: String },
-    /// The auth service started.
-    #[serde(rename = "instance.start")]
-    Started { version: String },
-    /// A request was refused.
-    #[serde(rename = "auth")]
-    AccessDenied { action: String, reason: String },
 }

@@ -2,9 +2,17 @@
 //!
 //! An event is written before the act it tells of; when it cannot be written the act does not happen. Each entry's hash covers the
 //! entry before it, so that an edited, removed or reordered entry shows; a truncated log shows against the recorded [`Head`].
+//!
+//! Start at [`AuditEvent`] for what can happen, at [`seal`] for how it is written, at [`Verifier`] for how it is checked.
+//! `docs/reference/audit-events.md` is generated from [`CATALOGUE`].
 
+mod catalogue;
 mod chain;
 mod event;
+mod line;
+mod report;
 
-pub use chain::{Break, Entry, Head, Verifier};
-pub use event::{Actor, AuditEvent, Envelope, Outcome};
+pub use catalogue::{AuditEvent, CATALOGUE, EventKind, FieldKind};
+pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal};
+pub use event::{Actor, Envelope, Outcome};
+pub use report::{AuditReport, Finding, Place};

@@ -3,7 +3,7 @@
 //!
 //! This is the pure core. It knows neither clock nor keys nor storage: a generation is only its
 //! number. The shell around it loads the state with its revision, gathers evidence, calls
-//! [`readiness`] and [`step`], saves by compare-and-swap together with the audit event, and then
+//! [`readiness()`] and [`step`], saves by compare-and-swap together with the audit event, and then
 //! makes the world equal [`desired`], again and again. New key material exists before
 //! [`Event::Begin`] is recorded; private keys are destroyed last, and only if [`may_destroy`].
 //!
@@ -29,6 +29,6 @@ pub use readiness::{
     Blocked, Blocker, Evidence, NotReady, Override, Owner, Party, PartyKind, Warning, affected, readiness,
 };
 pub use refusal::Refusal;
-pub use schedule::{Mode, Schedule, UnixSeconds, UnorderedSchedule, due};
+pub use schedule::{Mode, Schedule, UnorderedSchedule, due};
 pub use state::{InconsistentRotation, Rotation};
 pub use step::{Event, Fact, Facts, event_for, step};

@@ -40,7 +40,8 @@ pub struct PlanStep {
     pub trusts: Vec<Generation>,
     /// What becomes true with the step.
     pub facts: Facts,
-    /// What it means for whoever presents a credential of the authority.
+    /// What it means for whoever presents a credential of the authority. It does not tell
+    /// [`db_server_signer`](crate::db_server_signer): add that for the `db` authority.
     pub holders: String,
     /// What it means for whoever trusts the authority.
     pub verifiers: String,
@@ -117,9 +118,7 @@ fn meaning(to: &Rotation, dropped: Option<Generation>) -> (String, String) {
             ),
         },
         Rotation::Init { active, next } => (
-            format!(
-                "go on presenting generation {active}; database server certificates of the db authority are issued by generation {next} already"
-            ),
+            format!("go on presenting generation {active}"),
             format!("learn generation {next} and trust it beside generation {active}"),
         ),
         Rotation::UpdateClients { retiring, active } => (

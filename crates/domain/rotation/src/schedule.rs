@@ -1,14 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use names::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Phase, Refusal, Rotation};
-
-/// A moment as whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UnixSeconds(pub i64);
 
 /// Who moves a rotation on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,7 +127,7 @@ impl Schedule {
 ///
 /// Never in `standby` or `rollback`. One phase at a time: a late caller is told to advance, and asks
 /// again in the new state; store [`Schedule::rebased`] in between to keep the length of the phases.
-/// The schedule says only "not before its time"; [`readiness`](crate::readiness) decides whether the
+/// The schedule says only "not before its time"; [`readiness`](crate::readiness()) decides whether the
 /// advance may happen.
 pub fn due(rotation: &Rotation, schedule: &Schedule, now: UnixSeconds) -> Option<Event> {
     let (_, earliest) = schedule.upcoming(rotation)?;

@@ -33,14 +33,15 @@ pub trait KeyBackend: Send + Sync {
     /// Makes a key pair, or finds the one made by an earlier, interrupted call with the same id.
     ///
     /// # Errors
-    /// [`KeyError::Unsupported`] when the algorithm is not among the capabilities; otherwise as the variants say.
-    /// After an error no key of this id is in use; a half-made one is found or replaced by the next call.
+    /// [`KeyError::Unsupported`] when the algorithm is not among the capabilities; an error when a key of this id exists with
+    /// another algorithm or label (it stays as it is); otherwise as the variants say. After any other error no key of this id is in use; a half-made one is found or replaced by the next call.
     async fn generate(&self, request: &GenerateKey) -> Result<GeneratedKey, KeyError>;
 
     /// Signs a message; hashing it is the backend's affair.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`] or [`KeyError::Mismatch`] when the reference is not (or no longer) the key the backend holds.
+    /// [`KeyError::NotFound`] or [`KeyError::Mismatch`] when the reference is not (or no longer) the key the backend holds,
+    /// [`KeyError::OtherStore`] when it is another backend's, [`KeyError::Unsupported`] when the scheme does not fit the key.
     async fn sign(&self, key: &KeyRef, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, KeyError>;
 
     /// Reads the public key from the backend and checks that it is the one referred to.

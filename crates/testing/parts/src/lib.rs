@@ -10,15 +10,21 @@
 //! This crate is a dev-dependency only. It is not a place for fakes: those live beside the port they imitate.
 
 pub mod error;
+pub mod etcd;
 pub mod imds;
 pub mod kms;
+pub mod mariadb;
+pub mod opencryptoki;
 pub mod openssl;
+pub mod pkcs11_tool;
 pub mod place;
 pub mod port;
+pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod softhsm;
 pub mod ssh;
 pub mod sshd;
+pub mod tpm;
 
 pub use error::PartError;

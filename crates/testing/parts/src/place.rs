@@ -37,6 +37,26 @@ pub fn first_existing(what: &str, candidates: &[&str]) -> Result<PathBuf, PartEr
         })
 }
 
+/// A PKCS#11 module by its file name, in the folders where distributions keep such modules.
+///
+/// # Errors
+/// [`PartError::Missing`], which names `cargo xtask parts`.
+pub fn pkcs11_module(name: &str) -> Result<PathBuf, PartError> {
+    // Debian has a folder for each architecture below /usr/lib, others have none.
+    let architectures = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    architectures
+        .chain([PathBuf::from("/usr/lib"), PathBuf::from("/usr/lib64")])
+        .map(|library| library.join("pkcs11").join(name))
+        .find(|candidate| candidate.exists())
+        .ok_or_else(|| PartError::Missing {
+            what: name.to_owned(),
+        })
+}
+
 /// The directory of the Python environment that `cargo xtask parts` makes: `$SIGNET_PARTS_DIR/venv`, or `parts/venv` in
 /// the target directory that the running test was built in.
 ///

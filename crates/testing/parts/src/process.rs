@@ -1,5 +1,6 @@
 //! Child processes that cannot outlive a test, and waiting without sleeping blindly.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -239,13 +240,21 @@ pub fn rerun_test<K, V>(
     environment: impl IntoIterator<Item = (K, V)>,
 ) -> Result<String, PartError>
 where
-    K: AsRef<std::ffi::OsStr>,
-    V: AsRef<std::ffi::OsStr>,
+    K: AsRef<OsStr>,
+    V: AsRef<OsStr>,
 {
-    let binary = std::env::current_exe().map_err(PartError::system("find the running test binary"))?;
-    let mut command = Command::new(binary);
-    command.args(["--exact", test, "--nocapture"]).envs(environment);
-    let stdout = run_ok(&mut command)?;
+    let mut command = Command::new(test_binary()?);
+    run_one_test(command.envs(environment), test)
+}
+
+/// The running test binary.
+pub(crate) fn test_binary() -> Result<PathBuf, PartError> {
+    std::env::current_exe().map_err(PartError::system("find the running test binary"))
+}
+
+/// Runs exactly one test by a command that begins with, or ends in, a test binary.
+pub(crate) fn run_one_test(command: &mut Command, test: &str) -> Result<String, PartError> {
+    let stdout = run_ok(command.args(["--exact", test, "--nocapture"]))?;
     if stdout.contains("running 1 test") {
         return Ok(stdout);
     }

@@ -1,22 +1,25 @@
-//! SoftHSM2: a PKCS#11 token in software, and `pkcs11-tool` as the foreign pair of eyes on it.
+//! SoftHSM2: PKCS#11 tokens in software.
 //!
 //! **One `C_Initialize` per process and module.** SoftHSM reads `SOFTHSM2_CONF` from the environment of the process when it
 //! is initialised, and a process may initialise it once. A test that loads the module must therefore run in a process of
 //! its own with the variable set: give [`SoftHsm::environment`] to a child, or to [`crate::process::rerun_test`].
 //! A token made after a process initialised the module is not seen by that process.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::PartError;
+use crate::pkcs11_tool::{Object, Pkcs11Tool};
 use crate::place::{first_existing, program};
-use crate::process::{Outcome, run, run_ok};
+use crate::process::{Outcome, run_ok};
 
 /// The security officer's PIN of every token made here.
 pub const SO_PIN: &str = "12345678";
 
+const CONFIGURATION: &str = "softhsm2.conf";
 const MODULES: [&str; 5] = [
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
@@ -29,33 +32,7 @@ const MODULES: [&str; 5] = [
 #[derive(Debug)]
 pub struct SoftHsm {
     directory: TempDir,
-    module: PathBuf,
-    tool: PathBuf,
-}
-
-/// An object in a token, as `pkcs11-tool --list-objects` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    /// The class as printed, for example `Private Key Object`.
-    pub class: String,
-    /// What stands after the class, for example `EC` or `RSA 2048 bits`.
-    pub kind: String,
-    /// `CKA_LABEL`, empty when there is none.
-    pub label: String,
-    /// `CKA_ID` in lower-case hexadecimal, empty when there is none.
-    pub id: String,
-    /// Words of the `Usage:` line, for example `sign`.
-    pub usage: Vec<String>,
-    /// Words of the `Access:` line, for example `sensitive`, `never extractable`, `local`.
-    pub access: Vec<String>,
-}
-
-impl Object {
-    /// Whether this is a private key.
-    #[must_use]
-    pub fn is_private_key(&self) -> bool {
-        self.class == "Private Key Object"
-    }
+    tool: Pkcs11Tool,
 }
 
 impl SoftHsm {
@@ -66,14 +43,11 @@ impl SoftHsm {
     pub fn new() -> Result<Self, PartError> {
         program("softhsm2-util")?;
         let module = first_existing("libsofthsm2.so", &MODULES)?;
-        let tool = program("pkcs11-tool")?;
         let directory =
             TempDir::with_prefix("softhsm-").map_err(PartError::system("make a directory for SoftHSM"))?;
-        let hsm = Self {
-            directory,
-            module,
-            tool,
-        };
+        let configuration_file = directory.path().join(CONFIGURATION).display().to_string();
+        let tool = Pkcs11Tool::new(&module, [("SOFTHSM2_CONF".to_owned(), configuration_file)])?;
+        let hsm = Self { directory, tool };
         let tokens = hsm.tokens_path();
         let configuration = format!(
             "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
@@ -129,13 +103,13 @@ impl SoftHsm {
     /// The PKCS#11 module to load.
     #[must_use]
     pub fn module_path(&self) -> &Path {
-        &self.module
+        self.tool.module_path()
     }
 
     /// The configuration file, the value of `SOFTHSM2_CONF`.
     #[must_use]
     pub fn conf_path(&self) -> PathBuf {
-        self.directory.path().join("softhsm2.conf")
+        self.directory.path().join(CONFIGURATION)
     }
 
     /// The directory that holds the tokens.
@@ -154,20 +128,14 @@ impl SoftHsm {
     ///
     /// # Errors
     /// [`PartError::Overrun`] or [`PartError::System`].
-    pub fn pkcs11_tool<S: AsRef<std::ffi::OsStr>>(
+    pub fn pkcs11_tool<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
     ) -> Result<Outcome, PartError> {
-        let mut command = Command::new(&self.tool);
-        run(command
-            .arg("--module")
-            .arg(&self.module)
-            .args(args)
-            .envs(self.environment()))
+        self.tool.run(args)
     }
 
-    /// Makes a key pair in the token by hand, for tests that need a key we did not make. `key_type` is in the words of
-    /// `pkcs11-tool`: `EC:prime256v1`, `rsa:2048`; `id` is hexadecimal.
+    /// Makes a key pair in a token by hand; see [`Pkcs11Tool::generate_key`].
     ///
     /// # Errors
     /// [`PartError::Unexpected`] with what the tool said.
@@ -179,23 +147,7 @@ impl SoftHsm {
         label: &str,
         id: &str,
     ) -> Result<(), PartError> {
-        let login = ["--token-label", token, "--login", "--pin", pin];
-        let key = [
-            "--keypairgen",
-            "--key-type",
-            key_type,
-            "--label",
-            label,
-            "--id",
-            id,
-            "--usage-sign",
-        ];
-        let outcome = self.pkcs11_tool(login.into_iter().chain(key))?;
-        if outcome.success() {
-            Ok(())
-        } else {
-            Err(PartError::unexpected("pkcs11-tool", outcome.text()))
-        }
+        self.tool.generate_key(token, pin, key_type, label, id)
     }
 
     /// Lists every object in the token with this label, private ones included.
@@ -203,48 +155,6 @@ impl SoftHsm {
     /// # Errors
     /// [`PartError::Unexpected`] when the token is absent or the PIN is wrong.
     pub fn list_objects(&self, label: &str, pin: &str) -> Result<Vec<Object>, PartError> {
-        let outcome =
-            self.pkcs11_tool(["--token-label", label, "--login", "--pin", pin, "--list-objects"])?;
-        if !outcome.success() {
-            return Err(PartError::unexpected("pkcs11-tool", outcome.text()));
-        }
-        Ok(parse_objects(&outcome.stdout))
+        self.tool.list_objects(label, pin)
     }
-}
-
-/// Reads the listing: a line `Class; kind` at the left margin begins an object, indented `name: value` lines follow.
-fn parse_objects(listing: &str) -> Vec<Object> {
-    let mut objects: Vec<Object> = Vec::new();
-    for line in listing.lines() {
-        if !line.starts_with(' ') {
-            if let Some((class, kind)) = line.split_once("; ") {
-                objects.push(Object {
-                    class: class.trim().to_owned(),
-                    kind: kind.trim().to_owned(),
-                    label: String::new(),
-                    id: String::new(),
-                    usage: Vec::new(),
-                    access: Vec::new(),
-                });
-            }
-            continue;
-        }
-        let (Some(object), Some((name, value))) = (objects.last_mut(), line.trim().split_once(':')) else {
-            continue;
-        };
-        let words = || {
-            value
-                .split(',')
-                .map(|word| word.trim().to_owned())
-                .filter(|word| !word.is_empty())
-        };
-        match name {
-            "label" => value.trim().clone_into(&mut object.label),
-            "ID" => value.trim().clone_into(&mut object.id),
-            "Usage" => object.usage = words().collect(),
-            "Access" => object.access = words().collect(),
-            _ => {}
-        }
-    }
-    objects
 }

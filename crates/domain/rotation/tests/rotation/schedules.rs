@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rotation::{Event, Phase, Rotation, Schedule, UnixSeconds, due, step};
+use names::UnixSeconds;
+use rotation::{Event, Phase, Rotation, Schedule, due, step};
 
 use crate::explorer::nodes;
 use crate::generation;
@@ -128,14 +129,14 @@ fn a_stored_schedule_returns_and_a_disordered_one_is_refused() {
     let stored = serde_json::to_string(&schedule).unwrap();
     assert_eq!(
         stored,
-        r#"{"started":1700000000,"update_clients":1700000001,"update_servers":1700000002,"standby":1700000003}"#
+        r#"{"started":"2023-11-14T22:13:20Z","update_clients":"2023-11-14T22:13:21Z","update_servers":"2023-11-14T22:13:22Z","standby":"2023-11-14T22:13:23Z"}"#
     );
     assert_eq!(serde_json::from_str::<Schedule>(&stored).unwrap(), schedule);
     for bad in [
-        r#"{"started":1,"update_clients":3,"update_servers":2,"standby":4}"#,
-        r#"{"started":1,"update_clients":2,"update_servers":3,"standby":3}"#,
-        r#"{"started":1,"update_clients":2,"update_servers":3}"#,
-        r#"{"started":1,"update_clients":2,"update_servers":3,"standby":4,"paused":5}"#,
+        r#"{"started":"1970-01-01T00:00:01Z","update_clients":"1970-01-01T00:00:03Z","update_servers":"1970-01-01T00:00:02Z","standby":"1970-01-01T00:00:04Z"}"#,
+        r#"{"started":"1970-01-01T00:00:01Z","update_clients":"1970-01-01T00:00:02Z","update_servers":"1970-01-01T00:00:03Z","standby":"1970-01-01T00:00:03Z"}"#,
+        r#"{"started":"1970-01-01T00:00:01Z","update_clients":"1970-01-01T00:00:02Z","update_servers":"1970-01-01T00:00:03Z"}"#,
+        r#"{"started":"1970-01-01T00:00:01Z","update_clients":"1970-01-01T00:00:02Z","update_servers":"1970-01-01T00:00:03Z","standby":"1970-01-01T00:00:04Z","paused":"1970-01-01T00:00:05Z"}"#,
     ] {
         assert!(serde_json::from_str::<Schedule>(bad).is_err(), "{bad}");
     }

@@ -5,14 +5,24 @@
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod etcd;
+#[cfg(test)]
 mod imds;
 #[cfg(test)]
 mod kms;
 #[cfg(test)]
+mod mariadb;
+#[cfg(test)]
+mod opencryptoki;
+#[cfg(test)]
 mod openssl;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
 mod softhsm;
 #[cfg(test)]
 mod sshd;
+#[cfg(test)]
+mod tpm;

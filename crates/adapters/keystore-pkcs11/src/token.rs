@@ -1,0 +1,195 @@
+//! One token: where it sits now, and the login that all sessions share.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use cryptoki::error::{Error, RvError};
+use cryptoki::session::{Session, SessionState, UserType};
+use cryptoki::slot::Slot;
+use keystore::KeyError;
+use secrecy::SecretString;
+
+use crate::config::TokenSelector;
+use crate::module::Module;
+use crate::recovery::{describe, may_log_in_again, name};
+use crate::slots::{self, SeenSlot, TokenFacts};
+
+/// Why an attempt did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The module said so; [`crate::recovery`] decides what next.
+    Call(Error),
+    /// Something was not found, which is final once it is sure that the session is logged in: a session that is not
+    /// sees no private objects.
+    Missing(KeyError),
+    /// Nothing helps.
+    Final(KeyError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Call(error)
+    }
+}
+
+/// A token of a module, shared by the sessions of one backend.
+pub(crate) struct Token {
+    module: Arc<Module>,
+    selector: TokenSelector,
+    store: String,
+    slot: AtomicU64,
+    pin: SecretString,
+    /// The session that holds the login, and the initialisation it belongs to. It does nothing else.
+    anchor: Mutex<Option<(Session, u64)>>,
+    /// Sessions open beside the anchor.
+    pub(crate) sessions_open: AtomicUsize,
+}
+
+impl Token {
+    /// A token found in a slot; nothing is opened yet.
+    pub(crate) fn new(module: Arc<Module>, selector: TokenSelector, seen: &SeenSlot, pin: SecretString) -> Self {
+        Self {
+            module,
+            selector,
+            store: seen.store(),
+            slot: AtomicU64::new(seen.slot.id()),
+            pin,
+            anchor: Mutex::new(None),
+            sessions_open: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// The token's name in key references.
+    pub(crate) fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// Opens a session that may write. The caller holds the module's guard.
+    ///
+    /// It does not close itself: the number of a void session may belong to somebody else by then.
+    pub(crate) fn open_session(&self) -> Result<Session, Error> {
+        self.module.functions().open_rw_session_no_drop(self.slot()?)
+    }
+
+    pub(crate) fn slot(&self) -> Result<Slot, Error> {
+        Slot::try_from(self.slot.load(Ordering::Relaxed))
+    }
+
+    /// Makes sure that somebody holds the login. The PIN is sent at most once, whoever asks. The caller holds the
+    /// module's guard.
+    pub(crate) fn log_in(&self) -> Result<(), Failure> {
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.module.epoch();
+        if let Some((session, of)) = anchor.take()
+            && of == epoch
+            && let Ok(is_in) = is_logged_in(&session)
+        {
+            let (session, _) = anchor.insert((session, of));
+            return if is_in { Ok(()) } else { self.send_pin(session) };
+        }
+        let session = self.open_session()?;
+        let result = if is_logged_in(&session)? { Ok(()) } else { self.send_pin(&session) };
+        *anchor = Some((session, epoch));
+        result
+    }
+
+    fn send_pin(&self, session: &Session) -> Result<(), Failure> {
+        if self.module.is_refused(&self.store, &self.pin) {
+            return Err(Failure::Final(self.denied("the PIN was refused before and is not tried again; correct it and restart")));
+        }
+        if let Ok(info) = self.module.functions().get_token_info(self.slot()?)
+            && let Some(reason) = TokenFacts::from(&info).pin_state.danger()
+        {
+            return Err(Failure::Final(self.denied(reason)));
+        }
+        match session.login(UserType::User, Some(&self.pin)) {
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            Err(Error::Pkcs11(value, function)) if may_log_in_again(value) => {
+                Err(Failure::Call(Error::Pkcs11(value, function)))
+            }
+            Err(Error::Pkcs11(value, _)) => {
+                self.module.refuse(&self.store, &self.pin);
+                tracing::error!(token = %self.store, reason = %name(value), "the token refused the login; it is not tried again");
+                Err(Failure::Final(self.denied(login_hint(value))))
+            }
+            Err(other) => Err(Failure::Final(KeyError::fault(&self.store, "log in", describe(&other)))),
+        }
+    }
+
+    fn denied(&self, reason: impl Into<String>) -> KeyError {
+        KeyError::Denied { store: self.store.clone(), reason: reason.into() }
+    }
+
+    /// Gives up the login this backend holds; others in the process keep theirs.
+    pub(crate) fn close(&self) {
+        let _guard = self.module.enter();
+        let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((session, epoch)) = anchor
+            && epoch == self.module.epoch()
+            && let Err(error) = session.close()
+        {
+            tracing::debug!(token = %self.store, reason = %describe(&error), "the login session was closed already");
+        }
+    }
+
+    /// Looks for the token again after it, or the library, went away. The caller holds no guard.
+    pub(crate) fn find_again(&self, cause: RvError, until: Instant) -> Result<(), Failure> {
+        let epoch = self.module.epoch();
+        if cause != RvError::CryptokiNotInitialized && self.look()? {
+            return Ok(());
+        }
+        self.module.initialise_again(epoch, until)?;
+        if self.look()? {
+            return Ok(());
+        }
+        Err(Failure::Call(Error::Pkcs11(RvError::TokenNotPresent, cryptoki::context::Function::GetSlotList)))
+    }
+
+    /// Whether the same token is in some slot; remembers which.
+    fn look(&self) -> Result<bool, Failure> {
+        let _guard = self.module.enter();
+        let seen = match slots::scan(&self.module) {
+            Ok(seen) => seen,
+            Err(Error::Pkcs11(RvError::CryptokiNotInitialized, _)) => return Ok(false),
+            Err(error) => return Err(Failure::Call(error)),
+        };
+        let is_same = |seen: &&SeenSlot| seen.store() == self.store;
+        let found = match &self.selector {
+            TokenSelector::Label(_) => seen.iter().find(is_same),
+            TokenSelector::Slot(number) => seen.iter().filter(is_same).find(|seen| seen.slot.id() == *number),
+        };
+        if let Some(seen) = found {
+            self.slot.store(seen.slot.id(), Ordering::Relaxed);
+        }
+        Ok(found.is_some())
+    }
+}
+
+/// Whether the session sees private objects.
+pub(crate) fn is_logged_in(session: &Session) -> Result<bool, Error> {
+    Ok(match session.get_session_info()?.session_state() {
+        SessionState::RwUser | SessionState::RoUser => true,
+        SessionState::RoPublic | SessionState::RwPublic | SessionState::RwSecurityOfficer => false,
+    })
+}
+
+/// What a refused login means, in words that say what to do.
+pub(crate) fn login_hint(value: RvError) -> String {
+    let advice = if matches!(value, RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange) {
+        "the PIN is wrong; correct `pin` or `pin_path`"
+    } else if value == RvError::PinLocked {
+        "the PIN is locked; have the security officer unlock it"
+    } else if value == RvError::PinExpired {
+        "the PIN has expired; set a new one with the vendor's tool"
+    } else if value == RvError::UserPinNotInitialized {
+        "the token has no user PIN yet; set one with the vendor's tool"
+    } else {
+        "the token refused the login; see its own log"
+    };
+    format!("{advice} ({})", name(value))
+}

@@ -1,0 +1,33 @@
+//! The use cases of an auth service: birth, issuance, rotation, custody, retirement, status and export.
+//!
+//! Generic over its ports; it knows neither HTTP nor SQL nor PKCS#11. Decisions are made by the pure crates of ring 0, this crate
+//! loads, records, acts and saves. Start reading at [`Cluster::open`] and [`Cluster::rotate`].
+
+mod birth;
+mod cluster;
+mod custody;
+mod documents;
+mod error;
+mod inventory;
+mod journal;
+mod key_use;
+mod mint;
+mod prepare;
+mod record;
+mod retire;
+mod rotator;
+mod status;
+mod watch;
+
+pub use birth::Opened;
+pub use cluster::{AuthorityView, Cluster, Parts, Settings, View};
+pub use custody::Custody;
+pub use error::{ClusterError, Refusal};
+pub use inventory::{KeyDetail, KeyStatus, Verdict as KeyVerdict};
+pub use journal::Journal;
+pub use prepare::attribute_words;
+pub use record::{AuthorityKey, AuthorityRecord, Course, CrlRecord, Fate, HexBytes, KeySet, KeyUseRecord, RetiredRecord};
+pub use retire::{Swept, Verdict as SweepVerdict};
+pub use rotator::{RotateRequest, Rotated, Step};
+pub use status::{Alert, KeyLine, KeyPart, Severity, actor_name, rotation_text};
+pub use watch::Presence;

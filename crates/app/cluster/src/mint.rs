@@ -1,0 +1,1 @@
+//! Certificates of the authorities themselves, and their revocation lists.

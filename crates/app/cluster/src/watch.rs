@@ -1,0 +1,159 @@
+//! What is seen from outside the records: what this server serves, whether its backends answer, which rotations are held.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use audit::Actor;
+use audit::AuditEvent;
+use authority::AuthorityType;
+use names::UnixSeconds;
+use rotation::Generation;
+use rotation::Owner;
+use rotation::Party;
+use rotation::PartyKind;
+
+use crate::Cluster;
+use crate::ClusterError;
+use crate::documents;
+use crate::record::AuthorityRecord;
+use crate::record::ServerRecord;
+
+/// An auth server not seen for this long, in seconds, does not hold a rotation back.
+const LIVE_SECONDS: i64 = 120;
+
+/// What a listener of this server proves of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// The name it is known by, such as `auth/api`.
+    pub name: String,
+    /// Whose credentials it presents, or whom it trusts.
+    pub authority: AuthorityType,
+    /// Which side it is on.
+    pub kind: PartyKind,
+    /// The generations it trusts.
+    pub trusts: BTreeSet<Generation>,
+    /// The generation of the credential it presents.
+    pub serves: Option<Generation>,
+}
+
+/// What was last seen.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    present: Mutex<BTreeMap<(String, AuthorityType), Presence>>,
+    lost: Mutex<BTreeMap<String, String>>,
+    held: Mutex<BTreeMap<AuthorityType, String>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cluster {
+    /// Notes what a listener really serves and trusts, read from the configuration it runs with.
+    pub fn note_presence(&self, presence: Presence) {
+        lock(&self.watch.present).insert((presence.name.clone(), presence.authority), presence);
+    }
+
+    /// Backends that do not answer, with what they said.
+    pub fn lost_backends(&self) -> BTreeMap<String, String> {
+        lock(&self.watch.lost).clone()
+    }
+
+    /// Automatic rotations whose time has come but which somebody holds back, with who.
+    pub fn held_rotations(&self) -> BTreeMap<AuthorityType, String> {
+        lock(&self.watch.held).clone()
+    }
+
+    pub(crate) fn note_held(&self, authority: AuthorityType, why: Option<String>) {
+        let mut held = lock(&self.watch.held);
+        match why {
+            Some(why) => held.insert(authority, why),
+            None => held.remove(&authority),
+        };
+    }
+
+    /// Asks every backend whether it answers, and records those lost and found.
+    ///
+    /// # Errors
+    /// When what was seen cannot be recorded.
+    pub async fn check_backends(&self) -> Result<(), ClusterError> {
+        for backend in self.custody.all() {
+            let storage = backend.describe().summary.clone();
+            let was_lost = lock(&self.watch.lost).contains_key(&storage);
+            match backend.health().await {
+                Ok(()) if was_lost => {
+                    self.journal.record(&Actor::System, AuditEvent::BackendFound { storage: storage.clone() }).await?;
+                    lock(&self.watch.lost).remove(&storage);
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    let error = error.to_string();
+                    if !was_lost {
+                        let event = AuditEvent::BackendLost { storage: storage.clone(), error: error.clone() };
+                        self.journal.record(&Actor::System, event).await?;
+                    }
+                    lock(&self.watch.lost).insert(storage, error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down that this server is here.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn heartbeat(&self) -> Result<(), ClusterError> {
+        let record = ServerRecord {
+            version: self.settings.version.clone(),
+            store: self.custody.preferred().describe().store.clone(),
+            seen_at: self.now(),
+        };
+        let path = documents::path("server", &self.settings.server_id)?;
+        let write = documents::put(path, state::Expect::Anything, &record)?;
+        documents::commit(self.state.as_ref(), "server", vec![write]).await.map(|_| ())
+    }
+
+    /// Who holds and verifies credentials of an authority, and who owns its keys, as they prove it.
+    pub(crate) async fn parties(
+        &self,
+        record: &AuthorityRecord,
+    ) -> Result<(Vec<Party>, Vec<Owner>), ClusterError> {
+        let parties = lock(&self.watch.present)
+            .values()
+            .filter(|presence| presence.authority == record.authority)
+            .map(|presence| Party {
+                name: format!("{} of {}", presence.name, self.settings.server_id),
+                kind: presence.kind,
+                trusts: presence.trusts.clone(),
+                serves: presence.serves,
+                live: true,
+            })
+            .collect();
+        let mut owners = vec![owner(record, &self.settings.server_id, true)];
+        for (key, stored) in documents::load_all::<ServerRecord>(self.state.as_ref(), "server").await? {
+            let id = key.as_str().rsplit('/').next().unwrap_or_default();
+            if id != self.settings.server_id {
+                owners.push(owner(record, id, is_live(stored.value.seen_at, self.now())));
+            }
+        }
+        Ok((parties, owners))
+    }
+}
+
+const fn is_live(seen_at: UnixSeconds, now: UnixSeconds) -> bool {
+    now.0.saturating_sub(seen_at.0) <= LIVE_SECONDS
+}
+
+/// Whether a server can sign with every form of key in the generation that will sign next. Keys in a backend that several servers
+/// reach are every one's; software keys are sealed in the shared state.
+fn owner(record: &AuthorityRecord, id: &str, live: bool) -> Owner {
+    let desired = record.desired();
+    let incoming = desired.incoming.unwrap_or(desired.signs_with);
+    let keys = record.keys_of(incoming);
+    let has_all = record.authority.forms().iter().all(|form| keys.iter().any(|key| key.form == *form));
+    Owner { name: id.to_owned(), has_all_keys_of_incoming: has_all, live }
+}

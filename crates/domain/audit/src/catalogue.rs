@@ -1,0 +1,480 @@
+//! Every event there is: one definition yields the type, the names and codes, the line's fields and the reference page.
+
+use authority::AuthorityType;
+use authority::KeyForm;
+use key::KeyId;
+use key::SpkiSha256;
+use names::UnixSeconds;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::line::Line;
+use crate::line::Render;
+
+/// A kind of event, as the reference describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKind {
+    /// The `event` of its lines.
+    pub name: &'static str,
+    /// Every `code` its lines can have: the last letter is `I` for information, `W` for a warning, `E` for an error.
+    pub codes: &'static [&'static str],
+    /// What it tells, in one sentence.
+    pub meaning: &'static str,
+    /// Its own fields, in the order of the line.
+    pub fields: &'static [FieldKind],
+}
+
+/// A field of an event, as the reference describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldKind {
+    /// Its name in the line. An [`Outcome`] is named `success`; a failed one adds `error`.
+    pub name: &'static str,
+    /// What stands there, in the words of JSON.
+    pub kind: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// Picks the code of an event among those of its kind.
+macro_rules! code {
+    ([$code:literal]) => {
+        $code
+    };
+    ([$success:literal, $failure:literal] by $outcome:ident) => {
+        match $outcome {
+            Outcome::Success => $success,
+            Outcome::Failure(_) => $failure,
+        }
+    };
+    ($codes:tt => $code:expr) => {
+        $code
+    };
+}
+
+/// Defines the events. `["…I", "…E"] by outcome` takes the first code for a success and the second for a failure;
+/// `=> expression` computes the code from the fields.
+macro_rules! events {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident $name:literal $codes:tt $(by $outcome:ident)? $(=> $code:expr)?;
+        { $( $(#[doc = $field_doc:literal])+ $field:ident: $type:ty, )* }
+    )+) => {
+        /// What happened.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "event")]
+        pub enum AuditEvent {
+            $(
+                $(#[doc = $doc])+
+                #[serde(rename = $name)]
+                $variant { $( $(#[doc = $field_doc])+ $field: $type, )* },
+            )+
+        }
+
+        impl AuditEvent {
+            /// The name of its kind: the `event` of its line.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $( Self::$variant { .. } => $name, )+
+                }
+            }
+
+            /// The stable code: what happened and how it ended, for searches and alarms.
+            #[expect(unused_variables, reason = "most codes do not depend on a field")]
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $( Self::$variant { $($field,)* } => code!($codes $(by $outcome)? $(=> $code)?), )+
+                }
+            }
+
+            /// Writes the event's own fields.
+            pub(crate) fn render(&self, line: &mut Line) {
+                match self {
+                    $( Self::$variant { $($field,)* } => { $( $field.render(stringify!($field), line); )* } )+
+                }
+            }
+        }
+
+        /// Every kind of event, in the order of the reference.
+        pub const CATALOGUE: &[EventKind] = &[$(
+            EventKind {
+                name: $name,
+                codes: &$codes,
+                meaning: concat!($($doc),+),
+                fields: &[$(
+                    FieldKind {
+                        name: match <$type as Render>::NAME { Some(name) => name, None => stringify!($field) },
+                        kind: <$type as Render>::KIND,
+                        meaning: concat!($($field_doc),+),
+                    },
+                )*],
+            },
+        )+];
+    };
+}
+
+events! {
+    /// A cluster was born: its first start made its data directory, its state and this log.
+    ClusterCreated "cluster.create" ["SI002I"]; {
+        /// Signet's version.
+        version: String,
+        /// Where its authorities' keys are to live, as `signetctl status` says it.
+        storage: String,
+        /// The algorithm suite chosen at birth.
+        suite: String,
+    }
+    /// The auth service started.
+    Started "instance.start" ["SI000I"]; {
+        /// Signet's version.
+        version: String,
+    }
+    /// The auth service stops in good order.
+    Stopped "instance.stop" ["SI001I"]; {
+        /// What asked for it, such as a signal.
+        reason: String,
+    }
+
+    /// An authority came into being.
+    AuthorityCreated "authority.create" ["SA000I"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// Its first generation.
+        generation: u64,
+        /// Where its keys live, as `signetctl status` says it.
+        storage: String,
+    }
+    /// A key pair is about to be made.
+    KeyCreated "authority.key.create" ["SA001I"]; {
+        /// The authority it is for.
+        authority: AuthorityType,
+        /// What it will sign.
+        form: KeyForm,
+        /// The generation it belongs to.
+        generation: u64,
+        /// Its id, chosen before it is made.
+        key_id: KeyId,
+        /// Its algorithm.
+        algorithm: String,
+        /// Where it will live.
+        storage: String,
+    }
+    /// A key pair that was announced could not be made.
+    KeyCreationFailed "authority.key.create_failure" ["SA001E"]; {
+        /// The authority it was for.
+        authority: AuthorityType,
+        /// What it would have signed.
+        form: KeyForm,
+        /// The generation it would have belonged to.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// Where it would have lived.
+        storage: String,
+        /// Why not.
+        error: String,
+    }
+    /// A key pair was made.
+    KeyMade "authority.key.made" ["SA002I"]; {
+        /// The authority it is for.
+        authority: AuthorityType,
+        /// What it signs.
+        form: KeyForm,
+        /// The generation it belongs to.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// Where it lives.
+        storage: String,
+        /// Its name there: the id itself, `CKA_ID` in hexadecimal, or the ARN.
+        handle: String,
+        /// SHA-256 of the public key's `SubjectPublicKeyInfo`, hexadecimal.
+        spki_sha256: SpkiSha256,
+        /// What keeps the private key there: the attributes read back, or that the backend's interface asserts it.
+        kept_by: Vec<String>,
+    }
+    /// A key signs for the first time.
+    KeyFirstUsed "authority.key.first_use" ["SA003I"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// What it signs.
+        form: KeyForm,
+        /// Its generation.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+    }
+    /// A key left use and waits for its destruction.
+    KeyQuarantined "authority.key.quarantine" ["SA004I"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// What it signed.
+        form: KeyForm,
+        /// Its generation.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// The moment from which it may be destroyed.
+        destroy_after: UnixSeconds,
+        /// Why it left use.
+        reason: String,
+    }
+    /// A quarantined key was taken out of quarantine.
+    KeyRestored "authority.key.restore" ["SA005I"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// What it signs.
+        form: KeyForm,
+        /// Its generation.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// Why.
+        reason: String,
+    }
+    /// A key is about to be destroyed, or could not be.
+    KeyDestroyed "authority.key.destroy" ["SA006I", "SA006E"] by outcome; {
+        /// Whether it failed.
+        outcome: Outcome,
+        /// The authority.
+        authority: AuthorityType,
+        /// What it signed.
+        form: KeyForm,
+        /// Its generation.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// Where it lives.
+        storage: String,
+        /// Why it may go, such as the quarantine that passed.
+        reason: String,
+    }
+    /// A key signed a challenge and its public key was compared with the recorded one.
+    KeyVerified "authority.key.verify" ["SA007I", "SA007E"] by outcome; {
+        /// Whether it failed.
+        outcome: Outcome,
+        /// The authority.
+        authority: AuthorityType,
+        /// What it signs.
+        form: KeyForm,
+        /// Its generation.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// Where it lives.
+        storage: String,
+    }
+    /// Private keys, or references to them, were read.
+    SecretsRead "authority.secrets.read" ["SA008W"]; {
+        /// Whose; absent when of every authority.
+        authority: Option<AuthorityType>,
+    }
+    /// A key in use does not live where the configuration wants it.
+    CustodyMismatched "authority.custody.mismatch" ["SA009W"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// What it signs.
+        form: KeyForm,
+        /// Its generation.
+        generation: u64,
+        /// Its id.
+        key_id: KeyId,
+        /// Where the configuration wants it.
+        configured: String,
+        /// Where it lives.
+        storage: String,
+    }
+    /// Every key in use lives where the configuration wants it, after some did not.
+    CustodyMatched "authority.custody.match" ["SA010I"]; {
+        /// Where that is.
+        configured: String,
+    }
+
+    /// An authority's rotation moves to another phase; a move to `rollback` has codes of its own.
+    PhaseChanged "authority.rotation.phase" ["SR002I", "SR002E", "SR003I", "SR003E"] => phase_code(to, outcome); {
+        /// Whether it failed.
+        outcome: Outcome,
+        /// The authority.
+        authority: AuthorityType,
+        /// The rotation's id.
+        rotation_id: String,
+        /// The phase it leaves.
+        from: String,
+        /// The phase it enters.
+        to: String,
+        /// What moves it: `manual` or `auto`.
+        mode: String,
+        /// Why, when that was said.
+        reason: Option<String>,
+    }
+    /// An operator let a rotation pass though parties were not ready.
+    RotationOverridden "authority.rotation.override" ["SR004W"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// The rotation's id.
+        rotation_id: String,
+        /// The phase it leaves.
+        from: String,
+        /// The phase it enters.
+        to: String,
+        /// Why.
+        reason: String,
+        /// The parties that were not ready.
+        blocked_by: Vec<String>,
+    }
+    /// An operator ended the trust in an outgoing generation at once.
+    GenerationDistrusted "authority.rotation.distrust" ["SR005W"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// The rotation's id.
+        rotation_id: String,
+        /// The generation distrusted.
+        generation: u64,
+        /// Why.
+        reason: String,
+        /// The parties that are cut off.
+        affected: Vec<String>,
+    }
+    /// An automatic rotation is due and waits for parties that are not ready.
+    RotationHeld "authority.rotation.held" ["SR006W"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// The rotation's id.
+        rotation_id: String,
+        /// The phase it stays in.
+        phase: String,
+        /// The parties that are not ready.
+        blocked_by: Vec<String>,
+    }
+
+    /// A backend stopped answering.
+    BackendLost "backend.lost" ["SB000E"]; {
+        /// Which.
+        storage: String,
+        /// What was seen.
+        error: String,
+    }
+    /// A lost backend answers again.
+    BackendFound "backend.found" ["SB001I"]; {
+        /// Which.
+        storage: String,
+    }
+
+    /// A certificate or token is about to be signed.
+    CertificateCreated "cert.create" ["SC000I"]; {
+        /// The authority that signs it.
+        authority: AuthorityType,
+        /// What it is.
+        form: KeyForm,
+        /// Its kind, such as `user`, `host`, `db`.
+        cert_type: String,
+        /// Its serial: hexadecimal (X.509), decimal (SSH), or the `jti` of a token.
+        serial: String,
+        /// Whom it names.
+        subject: String,
+        /// Every name it is good for.
+        principals: Vec<String>,
+        /// When it begins.
+        not_before: UnixSeconds,
+        /// When it ends.
+        not_after: UnixSeconds,
+        /// The key that signs it.
+        key_id: KeyId,
+        /// What allowed it: the policy, role or right.
+        allowed_by: String,
+    }
+    /// A certificate that was announced could not be signed or recorded; it was given to nobody.
+    CertificateFailed "cert.create_failure" ["SC000E"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// What it would have been.
+        form: KeyForm,
+        /// Its serial, which stays taken.
+        serial: String,
+        /// The `uid` of the event that announced it.
+        announced_by: String,
+        /// Why not.
+        error: String,
+    }
+    /// A certificate was revoked.
+    CertificateRevoked "cert.revoke" ["SC001I"]; {
+        /// The authority that issued it.
+        authority: AuthorityType,
+        /// Its serial.
+        serial: String,
+        /// Why (RFC 5280 section 5.3.1, its name).
+        reason: String,
+    }
+    /// A list of revoked certificates is about to be signed.
+    RevocationListCreated "crl.create" ["SC002I"]; {
+        /// The authority.
+        authority: AuthorityType,
+        /// The key that signs it.
+        key_id: KeyId,
+        /// Its number (RFC 5280 section 5.2.3).
+        number: u64,
+        /// How many certificates it names.
+        entries: u64,
+        /// When the next one is due.
+        next_update: UnixSeconds,
+    }
+
+    /// A request was refused.
+    AccessDenied "auth" ["SU000W"]; {
+        /// What was asked for.
+        action: String,
+        /// Why it was refused.
+        reason: String,
+    }
+
+    /// The cluster raised an alert.
+    AlertRaised "alert.raise" ["SG000W"]; {
+        /// Its id.
+        alert: String,
+        /// How bad it is.
+        severity: String,
+        /// What it says.
+        message: String,
+    }
+    /// Somebody took note of an alert, which is shown no longer.
+    AlertAcknowledged "alert.acknowledge" ["SG001I"]; {
+        /// Its id.
+        alert: String,
+        /// Why that is enough.
+        reason: String,
+    }
+    /// The cause of an alert is gone.
+    AlertCleared "alert.clear" ["SG002I"]; {
+        /// Its id.
+        alert: String,
+    }
+
+    /// The log's copy in files cannot be kept; the log itself goes on.
+    ExportTroubled "audit.export.trouble" ["SL000E"]; {
+        /// The file or folder.
+        path: String,
+        /// What was seen.
+        error: String,
+    }
+    /// The log's copy in files is complete again.
+    ExportRecovered "audit.export.recover" ["SL001I"]; {
+        /// The folder.
+        path: String,
+    }
+    /// The log was checked against its chain of hashes and its copies.
+    LogVerified "audit.verify" ["SL002I", "SL002E"] by outcome; {
+        /// Whether anything did not fit.
+        outcome: Outcome,
+        /// How many entries were checked.
+        entries: u64,
+    }
+}
+
+/// A rollback is told from the ordinary course by its code.
+fn phase_code(to: &str, outcome: &Outcome) -> &'static str {
+    match (to == "rollback", outcome) {
+        (false, Outcome::Success) => "SR002I",
+        (false, Outcome::Failure(_)) => "SR002E",
+        (true, Outcome::Success) => "SR003I",
+        (true, Outcome::Failure(_)) => "SR003E",
+    }
+}

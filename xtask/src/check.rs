@@ -54,7 +54,7 @@ fn static_checks(workspace: &Workspace, steps: &mut Steps) {
         "warnings",
     ];
     steps.run("clippy", || quiet(&mut workspace.cargo(clippy)));
-    let doc = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    let doc = ["doc", "--workspace", "--no-deps"];
     steps.run("doc", || {
         quiet(workspace.cargo(doc).env("RUSTDOCFLAGS", "--deny warnings"))
     });

@@ -46,7 +46,7 @@ impl Ring {
             ("crates", Some("app")) => Some(Self::App),
             ("crates", Some("adapters")) => Some(Self::Adapters),
             ("crates", Some("bin")) => Some(Self::Bin),
-            ("crates", Some("testing")) => Some(Self::Testing),
+            ("crates", Some("testing")) | ("e2e" | "fuzz", _) => Some(Self::Testing),
             (_, _) => None,
         }
     }

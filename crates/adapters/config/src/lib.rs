@@ -1,1 +1,40 @@
-//! The configuration file of signetd.
+//! The configuration file of signetd: parsed, checked, complete with its defaults.
+//!
+//! [`load`] is the one way in: YAML text and the [`Environment`] go in, a [`Config`] with every default filled in comes
+//! out, or a [`ConfigError`] with every problem, its path, its place and what to do. Nothing here reads a file, the
+//! environment or the clock, and no error shows a PIN.
+//!
+//! The file as it is written is `file::ConfigFile`; nobody outside sees it.
+
+mod check;
+mod config;
+mod environment;
+mod error;
+mod file;
+mod locate;
+mod parse;
+mod reference;
+mod suggest;
+
+pub use config::{
+    AuthConfig, AwsAccount, AwsKmsConfig, AwsRegion, CLUSTER_TAG, CaKeyConfig, Config, KEY_QUARANTINE,
+    LISTEN_ADDR, LOG, LogConfig, LogFormat, LogOutput, LogSeverity, MultiRegion, PinSource, Pkcs11Config,
+    PublicAddr, SOCKET_NAME, STORAGE_DIRECTORY, StorageConfig, TokenChoice, WEB_LISTEN_ADDR,
+};
+pub use environment::Environment;
+pub use error::{ConfigError, Place, Problem};
+pub use reference::reference_markdown;
+
+/// A configuration with every key, its default and what it is for, as `signetd configure` prints it.
+pub const SAMPLE: &str = include_str!("sample.yaml");
+
+/// Reads a configuration; an empty text is one with every default.
+///
+/// # Errors
+/// When the text is not YAML, has unknown or repeated keys, or values that cannot be used.
+pub fn load(text: &str, environment: &Environment) -> Result<Config, ConfigError> {
+    check::check(parse::parse(text)?, environment)
+}
+
+#[cfg(test)]
+mod tests;

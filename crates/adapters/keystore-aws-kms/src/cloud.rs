@@ -77,10 +77,6 @@ impl Cloud {
         failed.into_error(&self.store, operation, self.deadline)
     }
 
-    pub(crate) const fn sdk(&self) -> &SdkConfig {
-        &self.sdk
-    }
-
     /// Whose credentials are used.
     pub(crate) async fn caller(&self) -> Result<Caller, Failed> {
         const PERMISSION: &str = "sts:GetCallerIdentity";

@@ -175,11 +175,6 @@ impl RegionName {
         })
     }
 
-    /// As [`RegionName::parse`], for names that AWS wrote.
-    pub(crate) fn of_aws(text: &str) -> Option<Self> {
-        is_region(text).then(|| Self(text.to_owned()))
-    }
-
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

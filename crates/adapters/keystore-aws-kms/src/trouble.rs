@@ -52,12 +52,13 @@ pub(crate) fn diagnose<E>(error: &SdkError<E>) -> Trouble
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    match error {
-        SdkError::TimeoutError(_) => return Trouble::Late,
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => return undelivered(error),
-        // What is left came with an answer from AWS.
-        _ => {}
+    if matches!(error, SdkError::TimeoutError(_)) {
+        return Trouble::Late;
     }
+    if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)) {
+        return undelivered(error);
+    }
+    // What is left came with an answer from AWS.
     let message = error.message().unwrap_or_default();
     let text = match (error.code(), message) {
         (Some(code), "") => code.to_owned(),
@@ -72,7 +73,7 @@ where
 
 fn undelivered(error: &(dyn Error + 'static)) -> Trouble {
     let text = format!("{}", DisplayErrorContext(error));
-    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    let mut chain = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
     match chain.find_map(|error| error.downcast_ref::<CredentialsError>()) {
         Some(CredentialsError::CredentialsNotLoaded(_)) => Trouble::NoCredentials(text),
         Some(CredentialsError::InvalidConfiguration(_)) => Trouble::BadCredentials(text),

@@ -66,7 +66,11 @@ impl Pkcs11Config {
 /// How many sessions work beside the one that holds the login.
 ///
 /// `token_max` is what the token reports (`None`: no limit known), `in_use` how many of those others hold already.
-pub(crate) fn worker_count(asked: Option<u32>, token_max: Option<u64>, in_use: u64) -> Result<usize, OpenError> {
+pub(crate) fn worker_count(
+    asked: Option<u32>,
+    token_max: Option<u64>,
+    in_use: u64,
+) -> Result<usize, OpenError> {
     let limit = match asked {
         Some(1) => return Err(OpenError::OneSession),
         None | Some(0) => u64::from(DEFAULT_SESSIONS_MAX) + 1,
@@ -74,7 +78,10 @@ pub(crate) fn worker_count(asked: Option<u32>, token_max: Option<u64>, in_use: u
     };
     let free = token_max.map_or(u64::MAX, |most| most.saturating_sub(in_use));
     if free < 2 {
-        return Err(OpenError::TooFewSessions { most: token_max.unwrap_or(u64::MAX), in_use });
+        return Err(OpenError::TooFewSessions {
+            most: token_max.unwrap_or(u64::MAX),
+            in_use,
+        });
     }
     usize::try_from(limit.min(free) - 1).map_err(|_| OpenError::OneSession)
 }
@@ -84,28 +91,45 @@ pub(crate) fn worker_count(asked: Option<u32>, token_max: Option<u64>, in_use: u
 /// # Errors
 /// When it is missing, is no shared library for this machine, or could be replaced by others.
 pub(crate) fn check_module(path: &Path) -> Result<PathBuf, OpenError> {
-    let unreadable = |source| OpenError::ModuleUnreadable { path: path.to_owned(), source };
+    let unreadable = |source| OpenError::ModuleUnreadable {
+        path: path.to_owned(),
+        source,
+    };
     let resolved = match path.canonicalize() {
         Ok(resolved) => resolved,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Err(OpenError::ModuleMissing { path: path.to_owned() });
+            return Err(OpenError::ModuleMissing {
+                path: path.to_owned(),
+            });
         }
         Err(source) => return Err(unreadable(source)),
     };
     let file = fs::File::open(&resolved).map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     if !facts.is_file() {
-        return Err(OpenError::NotALibrary { path: resolved, reason: "it is not a file".into() });
+        return Err(OpenError::NotALibrary {
+            path: resolved,
+            reason: "it is not a file".into(),
+        });
     }
     if facts.mode() & 0o022 != 0 {
-        return Err(OpenError::ModuleWritable { path: resolved, mode: facts.mode() & 0o7777 });
+        return Err(OpenError::ModuleWritable {
+            path: resolved,
+            mode: facts.mode() & 0o7777,
+        });
     }
     let mut start = Vec::new();
     file.take(64).read_to_end(&mut start).map_err(unreadable)?;
     match elf::recognise(&start) {
         Image::Ours => Ok(resolved),
-        Image::Foreign(machine) => Err(OpenError::WrongArchitecture { path: resolved, machine }),
-        Image::NotElf => Err(OpenError::NotALibrary { path: resolved, reason: "it is no ELF file".into() }),
+        Image::Foreign(machine) => Err(OpenError::WrongArchitecture {
+            path: resolved,
+            machine,
+        }),
+        Image::NotElf => Err(OpenError::NotALibrary {
+            path: resolved,
+            reason: "it is no ELF file".into(),
+        }),
     }
 }
 
@@ -122,7 +146,9 @@ pub enum PinFileError {
         source: std::io::Error,
     },
     /// Others could read or change it.
-    #[error("the PIN file {path} has mode {mode:04o}, so other users may read or change it; run `chmod 0600 {path}`")]
+    #[error(
+        "the PIN file {path} has mode {mode:04o}, so other users may read or change it; run `chmod 0600 {path}`"
+    )]
     Exposed {
         /// The file.
         path: PathBuf,
@@ -144,19 +170,30 @@ pub enum PinFileError {
 /// # Errors
 /// As the variants say. No error carries any of the file's content.
 pub fn read_pin_file(path: &Path) -> Result<SecretString, PinFileError> {
-    let unreadable = |source| PinFileError::Unreadable { path: path.to_owned(), source };
-    let not_a_pin = |problem| PinFileError::NotAPin { path: path.to_owned(), problem };
+    let unreadable = |source| PinFileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let not_a_pin = |problem| PinFileError::NotAPin {
+        path: path.to_owned(),
+        problem,
+    };
     let file = fs::File::open(path).map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     if facts.mode() & 0o027 != 0 {
-        return Err(PinFileError::Exposed { path: path.to_owned(), mode: facts.mode() & 0o7777 });
+        return Err(PinFileError::Exposed {
+            path: path.to_owned(),
+            mode: facts.mode() & 0o7777,
+        });
     }
     if facts.len() > PIN_LENGTH_MAX {
         return Err(not_a_pin("is too long for a PIN"));
     }
     let capacity = usize::try_from(PIN_LENGTH_MAX + 1).unwrap_or(usize::MAX);
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(PIN_LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(PIN_LENGTH_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| not_a_pin("is not text"))?;
     match text.trim_end_matches(['\r', '\n']) {
         "" => Err(not_a_pin("is empty")),

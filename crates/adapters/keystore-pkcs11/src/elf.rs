@@ -18,10 +18,17 @@ pub(crate) fn recognise(bytes: &[u8]) -> Image {
     let Some(([0x7f, b'E', b'L', b'F', class, order], _)) = bytes.split_first_chunk::<6>() else {
         return Image::NotElf;
     };
-    let Some([low, high]) = bytes.get(18..20).and_then(|field| <[u8; 2]>::try_from(field).ok()) else {
+    let Some([low, high]) = bytes
+        .get(18..20)
+        .and_then(|field| <[u8; 2]>::try_from(field).ok())
+    else {
         return Image::NotElf;
     };
-    let machine = if *order == 2 { u16::from_be_bytes([low, high]) } else { u16::from_le_bytes([low, high]) };
+    let machine = if *order == 2 {
+        u16::from_be_bytes([low, high])
+    } else {
+        u16::from_le_bytes([low, high])
+    };
     let class_here = if cfg!(target_pointer_width = "64") { 2 } else { 1 };
     let is_ours = *class == class_here && machine_here().is_none_or(|here| here == machine);
     if is_ours {
@@ -76,7 +83,10 @@ mod tests {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(recognise(&own), Image::Ours);
         assert_eq!(recognise(&header(1, 3)), Image::Foreign("32-bit x86".into()));
-        assert_eq!(recognise(&header(2, 2)), Image::Foreign("64-bit machine 2".into()));
+        assert_eq!(
+            recognise(&header(2, 2)),
+            Image::Foreign("64-bit machine 2".into())
+        );
         for short in [&b""[..], b"\x7fELF", b"#!/bin/sh\nexit 0\n and more text"] {
             assert_eq!(recognise(short), Image::NotElf);
         }

@@ -8,7 +8,9 @@ use crate::config::TokenSelector;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// No file at the path.
-    #[error("there is no PKCS#11 module at {path}; install the vendor's client package, or correct `module_path`")]
+    #[error(
+        "there is no PKCS#11 module at {path}; install the vendor's client package, or correct `module_path`"
+    )]
     ModuleMissing {
         /// The path configured.
         path: PathBuf,
@@ -23,7 +25,9 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Others may replace the code we would run.
-    #[error("the PKCS#11 module {path} has mode {mode:04o}, so other users may replace it; run `chmod go-w {path}`")]
+    #[error(
+        "the PKCS#11 module {path} has mode {mode:04o}, so other users may replace it; run `chmod go-w {path}`"
+    )]
     ModuleWritable {
         /// The file.
         path: PathBuf,
@@ -50,7 +54,9 @@ pub enum OpenError {
         reason: String,
     },
     /// A shared library, but no PKCS#11 module.
-    #[error("{path} is no PKCS#11 module: it has no {symbol}; `module_path` must name the vendor's PKCS#11 library")]
+    #[error(
+        "{path} is no PKCS#11 module: it has no {symbol}; `module_path` must name the vendor's PKCS#11 library"
+    )]
     NotPkcs11 {
         /// The file.
         path: PathBuf,
@@ -58,7 +64,9 @@ pub enum OpenError {
         symbol: String,
     },
     /// The module refuses to start.
-    #[error("the PKCS#11 module {path} does not start: {reason}; check its own configuration and that its service runs")]
+    #[error(
+        "the PKCS#11 module {path} does not start: {reason}; check its own configuration and that its service runs"
+    )]
     ModuleFailed {
         /// The file.
         path: PathBuf,
@@ -82,7 +90,9 @@ pub enum OpenError {
         slots: String,
     },
     /// The token refused the PIN.
-    #[error("the token {store} refused the PIN: {reason}; it was tried once and will not be tried again before it is changed")]
+    #[error(
+        "the token {store} refused the PIN: {reason}; it was tried once and will not be tried again before it is changed"
+    )]
     PinRefused {
         /// The token.
         store: String,
@@ -90,7 +100,9 @@ pub enum OpenError {
         reason: String,
     },
     /// This PIN failed before in this process.
-    #[error("the PIN for {store} was refused before and is not tried again; correct `pin` or `pin_path` and restart")]
+    #[error(
+        "the PIN for {store} was refused before and is not tried again; correct `pin` or `pin_path` and restart"
+    )]
     PinRefusedBefore {
         /// The token.
         store: String,
@@ -104,10 +116,14 @@ pub enum OpenError {
         reason: String,
     },
     /// `max_sessions: 1`.
-    #[error("`max_sessions: 1` leaves no session to sign with, since one holds the login; set 2 or more, or 0 to size it from the token")]
+    #[error(
+        "`max_sessions: 1` leaves no session to sign with, since one holds the login; set 2 or more, or 0 to size it from the token"
+    )]
     OneSession,
     /// The token's own limit is too low, or others hold its sessions.
-    #[error("the token admits {most} sessions and {in_use} are in use, but two are needed; close other programs that use it")]
+    #[error(
+        "the token admits {most} sessions and {in_use} are in use, but two are needed; close other programs that use it"
+    )]
     TooFewSessions {
         /// The token's limit.
         most: u64,

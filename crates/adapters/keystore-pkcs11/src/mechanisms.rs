@@ -12,10 +12,14 @@ use cryptoki::slot::Slot;
 use key::{KeyAlgorithm, SignatureScheme};
 
 /// The DER of a `DigestInfo` up to the digest (RFC 8017 section 9.2, note 1).
-const DIGEST_INFO_SHA256: [u8; 19] =
-    [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
-const DIGEST_INFO_SHA512: [u8; 19] =
-    [0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40];
+const DIGEST_INFO_SHA256: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+    0x04, 0x20,
+];
+const DIGEST_INFO_SHA512: [u8; 19] = [
+    0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00,
+    0x04, 0x40,
+];
 /// `secp256r1`, `secp384r1` and `id-Ed25519` in DER.
 const OID_P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const OID_P384: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
@@ -29,7 +33,9 @@ pub(crate) fn needed(algorithm: KeyAlgorithm) -> [MechanismType; 2] {
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => {
             [MechanismType::RSA_PKCS_KEY_PAIR_GEN, MechanismType::RSA_PKCS]
         }
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => [MechanismType::ECC_KEY_PAIR_GEN, MechanismType::ECDSA],
+        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => {
+            [MechanismType::ECC_KEY_PAIR_GEN, MechanismType::ECDSA]
+        }
         KeyAlgorithm::Ed25519 => [MechanismType::ECC_EDWARDS_KEY_PAIR_GEN, MechanismType::EDDSA],
     }
 }
@@ -44,7 +50,12 @@ pub(crate) struct Abilities {
 /// Asks the token for its mechanisms and their key sizes. The caller holds the module's guard.
 pub(crate) fn probe(functions: &Pkcs11, slot: Slot) -> Result<Abilities, Error> {
     let offered = functions.get_mechanism_list(slot)?;
-    let sizes = |mechanism| functions.get_mechanism_info(slot, mechanism).ok().map(|info| (info.min_key_size(), info.max_key_size()));
+    let sizes = |mechanism| {
+        functions
+            .get_mechanism_info(slot, mechanism)
+            .ok()
+            .map(|info| (info.min_key_size(), info.max_key_size()))
+    };
     let mut abilities = Abilities::default();
     for algorithm in KeyAlgorithm::ALL {
         match lack(algorithm, &offered, sizes) {
@@ -63,8 +74,11 @@ fn lack(
     offered: &[MechanismType],
     sizes: impl Fn(MechanismType) -> Option<(usize, usize)>,
 ) -> Option<String> {
-    let missing: Vec<String> =
-        needed(algorithm).iter().filter(|mechanism| !offered.contains(mechanism)).map(ToString::to_string).collect();
+    let missing: Vec<String> = needed(algorithm)
+        .iter()
+        .filter(|mechanism| !offered.contains(mechanism))
+        .map(ToString::to_string)
+        .collect();
     if !missing.is_empty() {
         return Some(missing.join(" and "));
     }
@@ -77,13 +91,15 @@ fn lack(
         // Tokens disagree whether its size is 255, 256 or 32.
         KeyAlgorithm::Ed25519 => return None,
     };
-    needed(algorithm).into_iter().find_map(|mechanism| match sizes(mechanism) {
-        // A limit of zero, or none at all, is a token that does not say.
-        Some((least, most)) if most != 0 && !(least..=most).contains(&bits) => {
-            Some(format!("{mechanism} takes keys of {least} to {most} bits"))
-        }
-        Some(_) | None => None,
-    })
+    needed(algorithm)
+        .into_iter()
+        .find_map(|mechanism| match sizes(mechanism) {
+            // A limit of zero, or none at all, is a token that does not say.
+            Some((least, most)) if most != 0 && !(least..=most).contains(&bits) => {
+                Some(format!("{mechanism} takes keys of {least} to {most} bits"))
+            }
+            Some(_) | None => None,
+        })
 }
 
 /// The key type an algorithm's objects have.
@@ -113,13 +129,19 @@ pub(crate) fn parameters(algorithm: KeyAlgorithm) -> Vec<Vec<Attribute>> {
         KeyAlgorithm::EcdsaP256 => vec![vec![Attribute::EcParams(OID_P256.into())]],
         KeyAlgorithm::EcdsaP384 => vec![vec![Attribute::EcParams(OID_P384.into())]],
         KeyAlgorithm::Ed25519 => {
-            vec![vec![Attribute::EcParams(OID_ED25519.into())], vec![Attribute::EcParams(NAME_ED25519.into())]]
+            vec![
+                vec![Attribute::EcParams(OID_ED25519.into())],
+                vec![Attribute::EcParams(NAME_ED25519.into())],
+            ]
         }
     }
 }
 
 fn rsa(bits: u32) -> Vec<Vec<Attribute>> {
-    vec![vec![Attribute::ModulusBits(u64::from(bits).into()), Attribute::PublicExponent(vec![1, 0, 1])]]
+    vec![vec![
+        Attribute::ModulusBits(u64::from(bits).into()),
+        Attribute::PublicExponent(vec![1, 0, 1]),
+    ]]
 }
 
 /// The mechanism that signs.
@@ -134,8 +156,12 @@ pub(crate) fn signing(scheme: SignatureScheme) -> Mechanism<'static> {
 /// What it is given: our own digest, so that no token's hashing is needed.
 pub(crate) fn to_be_signed(scheme: SignatureScheme, message: &[u8]) -> Vec<u8> {
     match scheme {
-        SignatureScheme::RsaPkcs1Sha256 => [&DIGEST_INFO_SHA256[..], digest(&SHA256, message).as_ref()].concat(),
-        SignatureScheme::RsaPkcs1Sha512 => [&DIGEST_INFO_SHA512[..], digest(&SHA512, message).as_ref()].concat(),
+        SignatureScheme::RsaPkcs1Sha256 => {
+            [&DIGEST_INFO_SHA256[..], digest(&SHA256, message).as_ref()].concat()
+        }
+        SignatureScheme::RsaPkcs1Sha512 => {
+            [&DIGEST_INFO_SHA512[..], digest(&SHA512, message).as_ref()].concat()
+        }
         SignatureScheme::EcdsaP256Sha256 => digest(&SHA256, message).as_ref().to_vec(),
         SignatureScheme::EcdsaP384Sha384 => digest(&SHA384, message).as_ref().to_vec(),
         SignatureScheme::Ed25519 => message.to_vec(),
@@ -160,11 +186,18 @@ mod tests {
         for algorithm in KeyAlgorithm::ALL {
             assert_eq!(lack(algorithm, &ALL, |_| None), None);
             assert_eq!(lack(algorithm, &ALL, |_| Some((0, 0))), None);
-            let fewer: Vec<_> = ALL.into_iter().filter(|mechanism| *mechanism != needed(algorithm)[1]).collect();
+            let fewer: Vec<_> = ALL
+                .into_iter()
+                .filter(|mechanism| *mechanism != needed(algorithm)[1])
+                .collect();
             assert!(lack(algorithm, &fewer, |_| None).is_some());
         }
         let small = |_| Some((512, 2048));
         assert_eq!(lack(KeyAlgorithm::Rsa2048, &ALL, small), None);
-        assert!(lack(KeyAlgorithm::Rsa4096, &ALL, small).unwrap().contains("512 to 2048"));
+        assert!(
+            lack(KeyAlgorithm::Rsa4096, &ALL, small)
+                .unwrap()
+                .contains("512 to 2048")
+        );
     }
 }

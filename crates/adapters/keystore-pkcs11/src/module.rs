@@ -42,8 +42,10 @@ impl Module {
             return Ok(Arc::clone(module));
         }
         let functions = Pkcs11::new(path).map_err(|error| cannot_load(path, &error))?;
-        initialise(&functions)
-            .map_err(|error| OpenError::ModuleFailed { path: path.to_owned(), reason: describe(&error) })?;
+        initialise(&functions).map_err(|error| OpenError::ModuleFailed {
+            path: path.to_owned(),
+            reason: describe(&error),
+        })?;
         let module = Arc::new(Self {
             path: path.to_owned(),
             functions,
@@ -106,7 +108,9 @@ impl Module {
     /// Whether this token refused this PIN before.
     pub(crate) fn is_refused(&self, token: &str, pin: &SecretString) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.iter().any(|(of, known)| of == token && known.expose_secret() == pin.expose_secret())
+        refused
+            .iter()
+            .any(|(of, known)| of == token && known.expose_secret() == pin.expose_secret())
     }
 
     /// Remembers that this token refused this PIN.
@@ -127,9 +131,18 @@ fn initialise(functions: &Pkcs11) -> Result<(), Error> {
 fn cannot_load(path: &Path, error: &Error) -> OpenError {
     let path = path.to_owned();
     match error {
-        Error::LibraryLoading(reason) => OpenError::NotALibrary { path, reason: reason.to_string() },
-        Error::MissingSymbol(symbol) => OpenError::NotPkcs11 { path, symbol: (*symbol).to_owned() },
-        Error::NullFunctionPointer => OpenError::NotPkcs11 { path, symbol: "C_GetFunctionList".to_owned() },
+        Error::LibraryLoading(reason) => OpenError::NotALibrary {
+            path,
+            reason: reason.to_string(),
+        },
+        Error::MissingSymbol(symbol) => OpenError::NotPkcs11 {
+            path,
+            symbol: (*symbol).to_owned(),
+        },
+        Error::NullFunctionPointer => OpenError::NotPkcs11 {
+            path,
+            symbol: "C_GetFunctionList".to_owned(),
+        },
         other @ (Error::Pkcs11(..)
         | Error::NotSupported
         | Error::TryFromInt(_)
@@ -138,6 +151,9 @@ fn cannot_load(path: &Path, error: &Error) -> OpenError {
         | Error::Utf8(_)
         | Error::NulError(_)
         | Error::InvalidValue
-        | Error::PinNotSet) => OpenError::ModuleFailed { path, reason: describe(other) },
+        | Error::PinNotSet) => OpenError::ModuleFailed {
+            path,
+            reason: describe(other),
+        },
     }
 }

@@ -22,11 +22,18 @@ impl Target {
     /// What a reference names; `None` where its handle is no `CKA_ID` in hexadecimal.
     pub(crate) fn of(reference: &KeyRef) -> Option<Self> {
         let id = hex::decode(&reference.handle).ok().filter(|id| !id.is_empty())?;
-        Some(Self { id, algorithm: reference.algorithm, spki_sha256: reference.spki_sha256 })
+        Some(Self {
+            id,
+            algorithm: reference.algorithm,
+            spki_sha256: reference.spki_sha256,
+        })
     }
 
     pub(crate) fn not_found(&self, store: &str) -> KeyError {
-        KeyError::NotFound { store: store.to_owned(), handle: hex::encode(&self.id) }
+        KeyError::NotFound {
+            store: store.to_owned(),
+            handle: hex::encode(&self.id),
+        }
     }
 
     fn mismatch(&self, store: &str, found: impl Into<String>) -> KeyError {
@@ -41,20 +48,30 @@ impl Target {
 
 /// The private key that is the one referred to, and its public key: exactly one object has the id, and its public key is
 /// the expected one.
-pub(crate) fn find(session: &Session, store: &str, target: &Target) -> Result<(ObjectHandle, PublicKey), Failure> {
+pub(crate) fn find(
+    session: &Session,
+    store: &str,
+    target: &Target,
+) -> Result<(ObjectHandle, PublicKey), Failure> {
     let found = with_id(session, ObjectClass::PRIVATE_KEY, &target.id)?;
     let private = match found.as_slice() {
         [] => return Err(Failure::Missing(target.not_found(store))),
         [one] => *one,
-        several => return Err(Failure::Final(target.mismatch(store, format!("{} keys of one id", several.len())))),
+        several => {
+            return Err(Failure::Final(
+                target.mismatch(store, format!("{} keys of one id", several.len())),
+            ));
+        }
     };
     let facts = facts(session, private)?;
     if facts.key_type != Some(key_type(target.algorithm)) {
         return Err(Failure::Final(target.mismatch(store, "a key of another type")));
     }
     match public_key(session, private, &target.id, facts.key_type)? {
-        Some(public) if public.sha256() == target.spki_sha256 => Ok((private, public)),
-        Some(other) => Err(Failure::Final(target.mismatch(store, other.sha256().to_string()))),
+        Some(public) if public.spki_sha256() == target.spki_sha256 => Ok((private, public)),
+        Some(other) => Err(Failure::Final(
+            target.mismatch(store, other.spki_sha256().to_string()),
+        )),
         None => Err(Failure::Final(target.mismatch(store, "one that cannot be read"))),
     }
 }
@@ -86,13 +103,20 @@ pub(crate) struct Facts {
 
 /// Reads them.
 pub(crate) fn facts(session: &Session, object: ObjectHandle) -> Result<Facts, Error> {
-    let wanted = [AttributeType::Id, AttributeType::Label, AttributeType::KeyType, AttributeType::Sign];
+    let wanted = [
+        AttributeType::Id,
+        AttributeType::Label,
+        AttributeType::KeyType,
+        AttributeType::Sign,
+    ];
     let mut facts = Facts::default();
     for attribute in session.get_attributes(object, &wanted)? {
         if let Attribute::Id(id) = attribute {
             facts.id = id;
         } else if let Attribute::Label(label) = attribute {
-            String::from_utf8_lossy(&label).trim_end_matches('\0').clone_into(&mut facts.label);
+            String::from_utf8_lossy(&label)
+                .trim_end_matches('\0')
+                .clone_into(&mut facts.label);
         } else if let Attribute::KeyType(kind) = attribute {
             facts.key_type = Some(kind);
         } else if let Attribute::Sign(signs) = attribute {
@@ -161,7 +185,11 @@ pub(crate) fn public_key(
 }
 
 /// Reads a public key from an object of this key type.
-pub(crate) fn read_public(session: &Session, object: ObjectHandle, kind: Option<KeyType>) -> Result<Option<PublicKey>, Error> {
+pub(crate) fn read_public(
+    session: &Session,
+    object: ObjectHandle,
+    kind: Option<KeyType>,
+) -> Result<Option<PublicKey>, Error> {
     let wanted = match kind {
         Some(KeyType::RSA) => vec![AttributeType::Modulus, AttributeType::PublicExponent],
         Some(KeyType::EC | KeyType::EC_EDWARDS) => vec![AttributeType::EcPoint],
@@ -179,7 +207,9 @@ pub(crate) fn read_public(session: &Session, object: ObjectHandle, kind: Option<
     }
     Ok(match (modulus, exponent, point) {
         (Some(modulus), Some(exponent), _) => PublicKey::from_rsa(&modulus, &exponent).ok(),
-        (_, _, Some(point)) if kind == Some(KeyType::EC) => PublicKey::from_ec_point(unwrap_point(&point)).ok(),
+        (_, _, Some(point)) if kind == Some(KeyType::EC) => {
+            PublicKey::from_ec_point(unwrap_point(&point)).ok()
+        }
         (_, _, Some(point)) => PublicKey::from_ed25519(unwrap_point(&point)).ok(),
         _ => None,
     })
@@ -197,6 +227,7 @@ fn optional(read: Result<Vec<Attribute>, Error>) -> Result<Vec<Attribute>, Error
 /// uncompressed point begins with the same byte as the wrapping, so the length decides.
 fn unwrap_point(bytes: &[u8]) -> &[u8] {
     match bytes {
+        raw if matches!(raw.len(), 32 | 65 | 97 | 133) => raw,
         [0x04, length, content @ ..] if *length < 0x80 && usize::from(*length) == content.len() => content,
         [0x04, 0x81, length, content @ ..] if usize::from(*length) == content.len() => content,
         raw => raw,
@@ -209,7 +240,11 @@ mod tests {
 
     #[test]
     fn points_are_taken_wrapped_and_raw() {
-        for (length, prefix) in [(65, &[0x04, 65][..]), (97, &[0x04, 97]), (133, &[0x04, 0x81, 133])] {
+        for (length, prefix) in [
+            (65, &[0x04, 65][..]),
+            (97, &[0x04, 97]),
+            (133, &[0x04, 0x81, 133]),
+        ] {
             let mut point = vec![0x11; length];
             point[0] = 0x04;
             assert_eq!(unwrap_point(&point), point);

@@ -123,13 +123,10 @@ impl Pool {
             end: Condvar::new(),
         });
         let watched = Arc::clone(&shared);
-        thread::Builder::new().name("pkcs11-watch".into()).spawn(move || watched.watch())?;
+        thread::Builder::new()
+            .name("pkcs11-watch".into())
+            .spawn(move || watched.watch())?;
         Ok(Self { shared })
-    }
-
-    /// How many sessions sign at once.
-    pub(crate) fn size(&self) -> usize {
-        self.shared.size
     }
 
     /// Does `work` at some seat. It may be begun several times when the token stumbles.
@@ -139,7 +136,11 @@ impl Pool {
         work: impl FnMut(&mut Open) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, KeyError> {
         let (answer, answered) = oneshot::channel();
-        let task = TaskOf { operation, work: Mutex::new(Some(work)), answer: Mutex::new(Some(answer)) };
+        let task = TaskOf {
+            operation,
+            work: Mutex::new(Some(work)),
+            answer: Mutex::new(Some(answer)),
+        };
         self.shared.submit(Arc::new(task));
         match answered.await {
             Ok(result) => result,
@@ -157,7 +158,10 @@ impl Drop for Pool {
         self.shared.watch.notify_all();
         // Idle workers end at once; a busy one finishes its call. Waiting a moment keeps sessions from outliving a
         // process that exits right after.
-        let waited = self.shared.end.wait_timeout_while(state, FAREWELL, |state| !state.workers.is_empty());
+        let waited = self
+            .shared
+            .end
+            .wait_timeout_while(state, FAREWELL, |state| !state.workers.is_empty());
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let is_quiet = state.workers.is_empty() && state.lost == 0;
         drop(state);
@@ -165,7 +169,10 @@ impl Drop for Pool {
             self.shared.token.close();
         }
         for queued in dropped {
-            queued.task.give_up(self.shared.unavailable(queued.task.operation(), "the backend is closing"));
+            queued.task.give_up(
+                self.shared
+                    .unavailable(queued.task.operation(), "the backend is closing"),
+            );
         }
     }
 }
@@ -176,12 +183,20 @@ impl Shared {
     }
 
     fn unavailable(&self, operation: Operation, reason: impl Into<String>) -> KeyError {
-        KeyError::Unavailable { store: self.token.store().to_owned(), operation: operation.name, reason: reason.into() }
+        KeyError::Unavailable {
+            store: self.token.store().to_owned(),
+            operation: operation.name,
+            reason: reason.into(),
+        }
     }
 
     fn timeout(&self, operation: Operation) -> KeyError {
         let seconds = operation.limit.as_secs().max(1);
-        KeyError::Timeout { store: self.token.store().to_owned(), operation: operation.name, seconds }
+        KeyError::Timeout {
+            store: self.token.store().to_owned(),
+            operation: operation.name,
+            seconds,
+        }
     }
 
     fn submit(self: &Arc<Self>, task: Arc<dyn Task>) {
@@ -210,7 +225,9 @@ impl Shared {
         };
         drop(state);
         if let Some((queued, error)) = orphan {
-            queued.task.give_up(self.unavailable(operation, format!("no thread: {error}")));
+            queued
+                .task
+                .give_up(self.unavailable(operation, format!("no thread: {error}")));
         }
     }
 
@@ -229,7 +246,9 @@ impl Shared {
     fn spawn(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
         let number = state.next_worker;
         let shared = Arc::clone(self);
-        thread::Builder::new().name(format!("pkcs11-{number}")).spawn(move || shared.work(number))?;
+        thread::Builder::new()
+            .name(format!("pkcs11-{number}"))
+            .spawn(move || shared.work(number))?;
         state.next_worker += 1;
         state.workers.insert(number, None);
         Ok(())
@@ -247,7 +266,11 @@ impl Shared {
             }
             // A panic would otherwise leave the worker counted for ever and its caller without an answer.
             if catch_unwind(AssertUnwindSafe(|| task.run(&mut seat))).is_err() {
-                task.give_up(KeyError::fault(self.token.store(), task.operation().name, "internal error"));
+                task.give_up(KeyError::fault(
+                    self.token.store(),
+                    task.operation().name,
+                    "internal error",
+                ));
             }
         }
         drop(seat);
@@ -271,7 +294,10 @@ impl Shared {
             if let Some(Queued { task, .. }) = state.queue.pop_front() {
                 let due = Instant::now() + task.operation().limit;
                 if let Some(place) = state.workers.get_mut(&number) {
-                    *place = Some(Running { task: Arc::clone(&task), due });
+                    *place = Some(Running {
+                        task: Arc::clone(&task),
+                        due,
+                    });
                 }
                 return Some(task);
             }
@@ -286,8 +312,10 @@ impl Shared {
 
     /// Whether the token has no room for this seat's session while other seats have theirs.
     fn has_no_room(&self, seat: &mut Seat) -> bool {
-        matches!(seat.prepare(), Err(Failure::Call(Error::Pkcs11(RvError::SessionCount, _))))
-            && self.token.sessions_open.load(Ordering::Relaxed) > 0
+        matches!(
+            seat.prepare(),
+            Err(Failure::Call(Error::Pkcs11(RvError::SessionCount, _)))
+        ) && self.token.sessions_open.load(Ordering::Relaxed) > 0
     }
 
     /// Leaves the task to the workers that have sessions, and ends this one. False when it was struck off meanwhile:
@@ -303,7 +331,10 @@ impl Shared {
         }
         state.resting = Some((Instant::now() + REST, most));
         let due = running.map_or_else(|| Instant::now() + task.operation().limit, |running| running.due);
-        state.queue.push_front(Queued { task: Arc::clone(task), due });
+        state.queue.push_front(Queued {
+            task: Arc::clone(task),
+            due,
+        });
         self.work.notify_one();
         self.end.notify_all();
         true
@@ -318,7 +349,10 @@ impl Shared {
             let expired = take_expired(&mut state.queue, now);
             if !(overdue.is_empty() && expired.is_empty()) {
                 // Those who still wait get the place of a worker struck off.
-                if !state.queue.is_empty() && state.idle == 0 && state.workers.len() < self.room(&mut state, now) {
+                if !state.queue.is_empty()
+                    && state.idle == 0
+                    && state.workers.len() < self.room(&mut state, now)
+                {
                     let _next_submit_tries_again = self.spawn(&mut state);
                 }
                 drop(state);
@@ -333,7 +367,9 @@ impl Shared {
             state.watcher_wakes = wakes;
             state = match wakes {
                 Some(wakes) => {
-                    let wait = self.watch.wait_timeout(state, wakes.saturating_duration_since(now));
+                    let wait = self
+                        .watch
+                        .wait_timeout(state, wakes.saturating_duration_since(now));
                     wait.unwrap_or_else(PoisonError::into_inner).0
                 }
                 None => self.watch.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -344,8 +380,12 @@ impl Shared {
     /// Workers whose call outlasted its limit are no longer ours.
     fn strike_off(&self, state: &mut State, now: Instant) -> Vec<Arc<dyn Task>> {
         let is_overdue = |place: &Option<Running>| place.as_ref().is_some_and(|running| running.due <= now);
-        let overdue: Vec<u64> =
-            state.workers.iter().filter(|(_, place)| is_overdue(place)).map(|(number, _)| *number).collect();
+        let overdue: Vec<u64> = state
+            .workers
+            .iter()
+            .filter(|(_, place)| is_overdue(place))
+            .map(|(number, _)| *number)
+            .collect();
         let tasks: Vec<_> = overdue
             .iter()
             .filter_map(|number| state.workers.remove(number).flatten())

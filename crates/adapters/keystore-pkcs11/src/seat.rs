@@ -70,7 +70,10 @@ impl Seat {
                     Ok(true) => return Err(error),
                     Ok(false) => {
                         is_login_sure = true;
-                        (Recovery::Relogin, Error::Pkcs11(RvError::UserNotLoggedIn, cryptoki::context::Function::FindObjects))
+                        (
+                            Recovery::Relogin,
+                            Error::Pkcs11(RvError::UserNotLoggedIn, cryptoki::context::Function::FindObjects),
+                        )
                     }
                     Err(error) => (recovery_of(&error), error),
                 },
@@ -93,7 +96,10 @@ impl Seat {
         }
     }
 
-    fn try_once<T>(&mut self, attempt: &mut impl FnMut(&mut Open) -> Result<T, Failure>) -> Result<T, Failure> {
+    fn try_once<T>(
+        &mut self,
+        attempt: &mut impl FnMut(&mut Open) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let token = Arc::clone(&self.token);
         let _guard = token.module().enter();
         attempt(self.session()?)
@@ -110,9 +116,16 @@ impl Seat {
             let session = self.token.open_session()?;
             self.token.sessions_open.fetch_add(1, Ordering::Relaxed);
             let store = self.token.store().to_owned();
-            self.open = Some(Open { session, store, objects: HashMap::new(), epoch });
+            self.open = Some(Open {
+                session,
+                store,
+                objects: HashMap::new(),
+                epoch,
+            });
         }
-        self.open.as_mut().ok_or_else(|| Failure::Final(KeyError::fault(self.token.store(), "open a session", "none")))
+        self.open
+            .as_mut()
+            .ok_or_else(|| Failure::Final(KeyError::fault(self.token.store(), "open a session", "none")))
     }
 
     fn is_logged_in(&self) -> Result<bool, Error> {
@@ -164,18 +177,37 @@ impl Seat {
         let store = self.token.store().to_owned();
         let reason = describe(error);
         match (recovery, error) {
-            (Recovery::Fail, Error::Pkcs11(RvError::TokenWriteProtected | RvError::SessionReadOnly, _)) => KeyError::Denied {
-                store,
-                reason: format!("the token is write-protected ({reason}); lift that with the vendor's tool"),
-            },
-            (Recovery::Fail, Error::Pkcs11(RvError::KeyFunctionNotPermitted | RvError::FunctionRejected | RvError::ActionProhibited, _)) => {
-                KeyError::Denied { store, reason: format!("{reason}; check the rights of the PIN's user and the key's attributes") }
+            (Recovery::Fail, Error::Pkcs11(RvError::TokenWriteProtected | RvError::SessionReadOnly, _)) => {
+                KeyError::Denied {
+                    store,
+                    reason: format!(
+                        "the token is write-protected ({reason}); lift that with the vendor's tool"
+                    ),
+                }
             }
+            (
+                Recovery::Fail,
+                Error::Pkcs11(
+                    RvError::KeyFunctionNotPermitted | RvError::FunctionRejected | RvError::ActionProhibited,
+                    _,
+                ),
+            ) => KeyError::Denied {
+                store,
+                reason: format!("{reason}; check the rights of the PIN's user and the key's attributes"),
+            },
             (Recovery::Fail, _) => KeyError::fault(store, operation.name, reason),
             (
-                Recovery::Retry | Recovery::ReopenSession | Recovery::Relogin | Recovery::Refind | Recovery::Reinitialise,
+                Recovery::Retry
+                | Recovery::ReopenSession
+                | Recovery::Relogin
+                | Recovery::Refind
+                | Recovery::Reinitialise,
                 _,
-            ) => KeyError::Unavailable { store, operation: operation.name, reason },
+            ) => KeyError::Unavailable {
+                store,
+                operation: operation.name,
+                reason,
+            },
         }
     }
 }

@@ -73,9 +73,15 @@ pub(crate) fn scan(module: &Module) -> Result<Vec<SeenSlot>, Error> {
     let mut seen = Vec::new();
     for slot in functions.get_slots_with_token()? {
         match functions.get_token_info(slot) {
-            Ok(info) if info.token_initialized() => seen.push(SeenSlot { slot, facts: Ok(TokenFacts::from(&info)) }),
+            Ok(info) if info.token_initialized() => seen.push(SeenSlot {
+                slot,
+                facts: Ok(TokenFacts::from(&info)),
+            }),
             Ok(_) => {}
-            Err(error) => seen.push(SeenSlot { slot, facts: Err(describe(&error)) }),
+            Err(error) => seen.push(SeenSlot {
+                slot,
+                facts: Err(describe(&error)),
+            }),
         }
     }
     Ok(seen)
@@ -88,7 +94,10 @@ impl From<&TokenInfo> for TokenFacts {
             Limit::Max(0) | Limit::Unavailable | Limit::Infinite => None,
             Limit::Max(most) => Some(most),
         };
-        let limits = [known(info.max_session_count()), known(info.max_rw_session_count())];
+        let limits = [
+            known(info.max_session_count()),
+            known(info.max_rw_session_count()),
+        ];
         let pin_state = if info.user_pin_locked() {
             PinState::Locked
         } else if info.user_pin_final_try() {
@@ -118,18 +127,29 @@ fn trim(text: &str) -> String {
 
 /// The one token that is meant.
 pub(crate) fn choose(selector: &TokenSelector, seen: &[SeenSlot]) -> Result<SeenSlot, OpenError> {
-    let absent = || OpenError::TokenAbsent { selector: selector.clone(), seen: in_words(seen) };
+    let absent = || OpenError::TokenAbsent {
+        selector: selector.clone(),
+        seen: in_words(seen),
+    };
     match selector {
-        TokenSelector::Slot(number) => seen.iter().find(|seen| seen.slot.id() == *number).cloned().ok_or_else(absent),
+        TokenSelector::Slot(number) => seen
+            .iter()
+            .find(|seen| seen.slot.id() == *number)
+            .cloned()
+            .ok_or_else(absent),
         TokenSelector::Label(label) => {
-            let is_meant = |seen: &&SeenSlot| seen.facts.as_ref().is_ok_and(|facts| facts.label == trim(label));
+            let is_meant =
+                |seen: &&SeenSlot| seen.facts.as_ref().is_ok_and(|facts| facts.label == trim(label));
             let meant: Vec<&SeenSlot> = seen.iter().filter(is_meant).collect();
             match meant.as_slice() {
                 [] => Err(absent()),
                 [one] => Ok((*one).clone()),
                 several => {
                     let slots: Vec<_> = several.iter().map(|seen| seen.slot.id().to_string()).collect();
-                    Err(OpenError::TokenAmbiguous { label: label.clone(), slots: slots.join(", ") })
+                    Err(OpenError::TokenAmbiguous {
+                        label: label.clone(),
+                        slots: slots.join(", "),
+                    })
                 }
             }
         }
@@ -138,16 +158,23 @@ pub(crate) fn choose(selector: &TokenSelector, seen: &[SeenSlot]) -> Result<Seen
 
 fn in_words(seen: &[SeenSlot]) -> String {
     if seen.is_empty() {
-        return "the module shows no token at all: check the connection and the module's own configuration".to_owned();
+        return "the module shows no token at all: check the connection and the module's own configuration"
+            .to_owned();
     }
     let tokens: Vec<String> = seen
         .iter()
         .map(|seen| match &seen.facts {
             Ok(facts) => format!("{:?} (slot {})", facts.label, seen.slot.id()),
-            Err(reason) => format!("one that cannot be asked for its label ({reason}; slot {})", seen.slot.id()),
+            Err(reason) => format!(
+                "one that cannot be asked for its label ({reason}; slot {})",
+                seen.slot.id()
+            ),
         })
         .collect();
-    format!("the module shows {}; correct `token_label` or `slot_number`", tokens.join(", "))
+    format!(
+        "the module shows {}; correct `token_label` or `slot_number`",
+        tokens.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -165,7 +192,10 @@ mod tests {
             pin_state: PinState::Good,
             is_pin_initialised: true,
         });
-        SeenSlot { slot: Slot::try_from(slot).unwrap(), facts: facts.ok_or_else(|| "bad clock".to_owned()) }
+        SeenSlot {
+            slot: Slot::try_from(slot).unwrap(),
+            facts: facts.ok_or_else(|| "bad clock".to_owned()),
+        }
     }
 
     fn label(text: &str) -> TokenSelector {
@@ -177,7 +207,10 @@ mod tests {
         let slots = [seen(3, None), seen(7, Some("ca")), seen(9, Some("other"))];
         assert_eq!(choose(&label("ca"), &slots).unwrap().store(), "ca/s7");
         assert_eq!(choose(&label("ca  "), &slots).unwrap().store(), "ca/s7");
-        assert_eq!(choose(&TokenSelector::Slot(9), &slots).unwrap().store(), "other/s9");
+        assert_eq!(
+            choose(&TokenSelector::Slot(9), &slots).unwrap().store(),
+            "other/s9"
+        );
         assert_eq!(choose(&TokenSelector::Slot(3), &slots).unwrap().store(), "slot/3");
     }
 
@@ -185,15 +218,26 @@ mod tests {
     fn a_label_worn_twice_is_refused_with_its_slots() {
         let slots = [seen(7, Some("ca")), seen(9, Some("ca"))];
         let error = choose(&label("ca"), &slots).unwrap_err();
-        assert!(matches!(&error, OpenError::TokenAmbiguous { slots, .. } if slots == "7, 9"), "{error}");
+        assert!(
+            matches!(&error, OpenError::TokenAmbiguous { slots, .. } if slots == "7, 9"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_absent_token_is_told_with_those_seen() {
         let slots = [seen(3, None), seen(9, Some("other"))];
         let error = choose(&label("ca"), &slots).unwrap_err().to_string();
-        assert!(error.contains("\"ca\"") && error.contains("\"other\" (slot 9)") && error.contains("bad clock"), "{error}");
-        assert!(choose(&TokenSelector::Slot(1), &[]).unwrap_err().to_string().contains("no token at all"));
+        assert!(
+            error.contains("\"ca\"") && error.contains("\"other\" (slot 9)") && error.contains("bad clock"),
+            "{error}"
+        );
+        assert!(
+            choose(&TokenSelector::Slot(1), &[])
+                .unwrap_err()
+                .to_string()
+                .contains("no token at all")
+        );
     }
 
     #[test]

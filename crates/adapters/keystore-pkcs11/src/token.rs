@@ -48,7 +48,12 @@ pub(crate) struct Token {
 
 impl Token {
     /// A token found in a slot; nothing is opened yet.
-    pub(crate) fn new(module: Arc<Module>, selector: TokenSelector, seen: &SeenSlot, pin: SecretString) -> Self {
+    pub(crate) fn new(
+        module: Arc<Module>,
+        selector: TokenSelector,
+        seen: &SeenSlot,
+        pin: SecretString,
+    ) -> Self {
         Self {
             module,
             selector,
@@ -67,6 +72,11 @@ impl Token {
     /// The token's name in key references.
     pub(crate) fn store(&self) -> &str {
         &self.store
+    }
+
+    /// Whether this token refused our PIN.
+    pub(crate) fn is_pin_refused(&self) -> bool {
+        self.module.is_refused(&self.store, &self.pin)
     }
 
     /// Opens a session that may write. The caller holds the module's guard.
@@ -93,14 +103,20 @@ impl Token {
             return if is_in { Ok(()) } else { self.send_pin(session) };
         }
         let session = self.open_session()?;
-        let result = if is_logged_in(&session)? { Ok(()) } else { self.send_pin(&session) };
+        let result = if is_logged_in(&session)? {
+            Ok(())
+        } else {
+            self.send_pin(&session)
+        };
         *anchor = Some((session, epoch));
         result
     }
 
     fn send_pin(&self, session: &Session) -> Result<(), Failure> {
-        if self.module.is_refused(&self.store, &self.pin) {
-            return Err(Failure::Final(self.denied("the PIN was refused before and is not tried again; correct it and restart")));
+        if self.is_pin_refused() {
+            return Err(Failure::Final(self.denied(
+                "the PIN was refused before and is not tried again; correct it and restart",
+            )));
         }
         if let Ok(info) = self.module.functions().get_token_info(self.slot()?)
             && let Some(reason) = TokenFacts::from(&info).pin_state.danger()
@@ -117,12 +133,19 @@ impl Token {
                 tracing::error!(token = %self.store, reason = %name(value), "the token refused the login; it is not tried again");
                 Err(Failure::Final(self.denied(login_hint(value))))
             }
-            Err(other) => Err(Failure::Final(KeyError::fault(&self.store, "log in", describe(&other)))),
+            Err(other) => Err(Failure::Final(KeyError::fault(
+                &self.store,
+                "log in",
+                describe(&other),
+            ))),
         }
     }
 
     fn denied(&self, reason: impl Into<String>) -> KeyError {
-        KeyError::Denied { store: self.store.clone(), reason: reason.into() }
+        KeyError::Denied {
+            store: self.store.clone(),
+            reason: reason.into(),
+        }
     }
 
     /// Gives up the login this backend holds; others in the process keep theirs.
@@ -147,7 +170,10 @@ impl Token {
         if self.look()? {
             return Ok(());
         }
-        Err(Failure::Call(Error::Pkcs11(RvError::TokenNotPresent, cryptoki::context::Function::GetSlotList)))
+        Err(Failure::Call(Error::Pkcs11(
+            RvError::TokenNotPresent,
+            cryptoki::context::Function::GetSlotList,
+        )))
     }
 
     /// Whether the same token is in some slot; remembers which.
@@ -180,7 +206,10 @@ pub(crate) fn is_logged_in(session: &Session) -> Result<bool, Error> {
 
 /// What a refused login means, in words that say what to do.
 pub(crate) fn login_hint(value: RvError) -> String {
-    let advice = if matches!(value, RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange) {
+    let advice = if matches!(
+        value,
+        RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange
+    ) {
         "the PIN is wrong; correct `pin` or `pin_path`"
     } else if value == RvError::PinLocked {
         "the PIN is locked; have the security officer unlock it"

@@ -48,8 +48,8 @@ impl Cluster {
         for planned in &stored.value.keys {
             let mut key = self.make_key(actor, authority, generation, planned).await?;
             if planned.form == KeyForm::Tls {
-                let issuer = self.certify_authority(actor, authority, generation, &mut key).await?;
-                writes.push(self.first_crl(&issuer).await?);
+                self.certify_authority(actor, authority, generation, &mut key).await?;
+                writes.push(self.first_crl(authority, generation, &key).await?);
             }
             keys.keys.push(key);
         }

@@ -50,6 +50,17 @@ pub struct Entry {
     pub line: String,
 }
 
+impl Entry {
+    /// The day of the event in UTC, `YYYY-MM-DD`. `None` when the line is none that [`seal`] wrote.
+    pub fn day(&self) -> Option<&str> {
+        // No value before it can hold this: quotes inside values are escaped.
+        let (_, rest) = self.line.split_once("\",\"time\":\"")?;
+        let day = rest.get(..DAY_BYTES)?;
+        let is_day = day.bytes().enumerate().all(|(at, b)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
+        is_day.then_some(day)
+    }
+}
+
 /// The event's line would be longer than [`LINE_BYTES_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the event's line is longer than {LINE_BYTES_MAX} bytes")]
@@ -256,11 +267,12 @@ fn hash_from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[
 const PREV_KEY: &str = ",\"prev\":\"";
 const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_DIGITS: usize = 64;
+const DAY_BYTES: usize = "2026-03-01".len();
 /// `,"prev":"` and 64 digits and the quote.
 const PREV_BYTES: usize = PREV_KEY.len() + HASH_DIGITS + 1;
 /// `,"hash":"` and 64 digits and `"}`.
 const TAIL_BYTES: usize = HASH_KEY.len() + HASH_DIGITS + 2;
 /// 0000-01-01T00:00:00.000Z.
 const MILLIS_MIN: i64 = -62_167_219_200_000;
-/// 9999-12-30T22:00:00.999Z, the last whole second that every offset can write.
-const MILLIS_MAX: i64 = 253_402_207_200_999;
+/// 9999-12-30T22:00:00.000Z, the last second that can be written in every time zone.
+const MILLIS_MAX: i64 = 253_402_207_200_000;

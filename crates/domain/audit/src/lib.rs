@@ -16,3 +16,6 @@ pub use catalogue::{AuditEvent, CATALOGUE, EventKind, FieldKind};
 pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal};
 pub use event::{Actor, Envelope, Outcome};
 pub use report::{AuditReport, Finding, Place};
+
+#[cfg(test)]
+mod tests;

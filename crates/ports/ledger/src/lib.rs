@@ -4,6 +4,7 @@
 //! `audit`, and never change or remove what was appended. The contract every adapter passes is in `ledger-contract`.
 
 use async_trait::async_trait;
+use audit::AuditReport;
 use audit::Entry;
 use audit::Envelope;
 use audit::Head;
@@ -14,10 +15,18 @@ use names::UnixSeconds;
 use serde::Deserialize;
 use serde::Serialize;
 
+mod check;
+
 /// The largest event line, in bytes. A larger event is refused by the adapter, never cut.
-pub const LINE_BYTES_MAX: usize = 64 * 1_024;
+pub use audit::LINE_BYTES_MAX;
 /// The most records of one [`Ledger::append`].
 pub const RECORDS_MAX: usize = 256;
+/// The longest certificate, in bytes.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1_024;
+/// The longest serial, in bytes: visible ASCII, at least one.
+pub const SERIAL_BYTES_MAX: usize = 128;
+/// The longest subject or reason, in bytes.
+pub const TEXT_BYTES_MAX: usize = 4 * 1_024;
 /// The most rows of one page.
 pub const PAGE_MAX: usize = 1_000;
 
@@ -35,9 +44,10 @@ pub enum Record {
         /// The serial, lower-case hexadecimal (X.509), decimal (SSH) or the `jti` of a token.
         serial: String,
     },
-    /// A certificate was issued. Its serial was taken before.
+    /// A certificate was issued. Its serial was taken before, in an earlier append or earlier in this one, and no certificate
+    /// with it was recorded.
     Certificate(Box<IssuedCertificate>),
-    /// A certificate was revoked.
+    /// A certificate was revoked. When it is revoked again, the first time counts.
     Revocation {
         /// The authority.
         authority: AuthorityType,
@@ -120,10 +130,19 @@ pub struct CertificateQuery {
     pub serial: Option<String>,
     /// Only for this subject.
     pub subject: Option<String>,
-    /// Skip this many; rows are in the order of issuance, newest first.
+    /// Skip this many; rows are in the order in which their serials were taken, newest first.
     pub offset: usize,
     /// The most to return, capped at [`PAGE_MAX`]; 0 means [`PAGE_MAX`].
     pub limit: usize,
+}
+
+/// A copy of the log is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportTrouble {
+    /// The file or folder.
+    pub path: String,
+    /// What was seen, and what to do.
+    pub reason: String,
 }
 
 /// Why nothing was appended, or nothing read.
@@ -137,7 +156,7 @@ pub enum LedgerError {
         /// The serial.
         serial: String,
     },
-    /// A record is larger than allowed, or there are too many or none.
+    /// A record is larger than allowed or not of the form its kind asks for, or there are too many or none.
     #[error("the records cannot be appended: {0}")]
     Malformed(&'static str),
     /// The ledger is full, or may not be written. What was to be recorded must not be done.
@@ -178,9 +197,20 @@ pub trait Ledger: Send + Sync {
     /// When the ledger does not answer.
     async fn certificates(&self, query: &CertificateQuery) -> Result<Vec<IssuedCertificate>, LedgerError>;
 
-    /// Every revocation of an authority whose certificate has not expired at this moment.
+    /// Every revocation of an authority whose certificate has not expired at this moment (`not_after` is later), each serial once,
+    /// in the order they were recorded.
     ///
     /// # Errors
     /// When the ledger does not answer.
     async fn revocations(&self, authority: AuthorityType, unexpired_at: UnixSeconds) -> Result<Vec<Revoked>, LedgerError>;
+
+    /// Checks every entry against the chain, every copy the ledger keeps against the entries, and, when a head was recorded
+    /// elsewhere, that the log still reaches it and holds that very entry.
+    ///
+    /// # Errors
+    /// When the ledger does not answer. What does not fit is no error but a finding.
+    async fn verify(&self, anchor: Option<Head>) -> Result<AuditReport, LedgerError>;
+
+    /// What keeps a copy of the log from being complete, when something does: the ledger itself goes on.
+    fn export_trouble(&self) -> Option<ExportTrouble>;
 }

@@ -40,7 +40,10 @@ fn files_that_hold_no_pin_are_refused_without_quoting_them() {
         assert!(matches!(error, PinFileError::NotAPin { .. }), "{error}");
         assert!(!error.to_string().contains("34"), "{error}");
     }
-    assert!(matches!(read_pin_file(Path::new("/nowhere")), Err(PinFileError::Unreadable { .. })));
+    assert!(matches!(
+        read_pin_file(Path::new("/nowhere")),
+        Err(PinFileError::Unreadable { .. })
+    ));
 }
 
 #[test]
@@ -52,14 +55,23 @@ fn modules_that_others_could_replace_are_refused() {
     }
     for mode in [0o775, 0o666, 0o702] {
         let (_folder, path) = file(&own, mode);
-        assert!(matches!(check_module(&path), Err(OpenError::ModuleWritable { .. })), "{mode:o}");
+        assert!(
+            matches!(check_module(&path), Err(OpenError::ModuleWritable { .. })),
+            "{mode:o}"
+        );
     }
 }
 
 #[test]
 fn files_that_are_no_module_for_this_machine_are_told_apart() {
-    assert!(matches!(check_module(Path::new("/no/such.so")), Err(OpenError::ModuleMissing { .. })));
-    assert!(matches!(check_module(Path::new("/tmp")), Err(OpenError::NotALibrary { .. })));
+    assert!(matches!(
+        check_module(Path::new("/no/such.so")),
+        Err(OpenError::ModuleMissing { .. })
+    ));
+    assert!(matches!(
+        check_module(Path::new("/tmp")),
+        Err(OpenError::NotALibrary { .. })
+    ));
     let (_folder, path) = file(b"#!/bin/sh\n", 0o755);
     assert!(matches!(check_module(&path), Err(OpenError::NotALibrary { .. })));
     let mut foreign = vec![0x7f, b'E', b'L', b'F', 1, 1];
@@ -67,7 +79,10 @@ fn files_that_are_no_module_for_this_machine_are_told_apart() {
     foreign[18] = 40;
     let (_folder, path) = file(&foreign, 0o755);
     let error = check_module(&path).unwrap_err();
-    assert!(matches!(&error, OpenError::WrongArchitecture { machine, .. } if machine == "32-bit arm"), "{error}");
+    assert!(
+        matches!(&error, OpenError::WrongArchitecture { machine, .. } if machine == "32-bit arm"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -79,7 +94,16 @@ fn sessions_are_sized_from_the_token() {
     assert_eq!(worker_count(Some(64), None, 0).unwrap(), 63);
     assert_eq!(worker_count(Some(64), Some(8), 0).unwrap(), 7);
     assert_eq!(worker_count(Some(2), None, 0).unwrap(), 1);
-    assert!(matches!(worker_count(Some(1), None, 0), Err(OpenError::OneSession)));
-    assert!(matches!(worker_count(None, Some(1), 0), Err(OpenError::TooFewSessions { .. })));
-    assert!(matches!(worker_count(None, Some(4), 3), Err(OpenError::TooFewSessions { .. })));
+    assert!(matches!(
+        worker_count(Some(1), None, 0),
+        Err(OpenError::OneSession)
+    ));
+    assert!(matches!(
+        worker_count(None, Some(1), 0),
+        Err(OpenError::TooFewSessions { .. })
+    ));
+    assert!(matches!(
+        worker_count(None, Some(4), 3),
+        Err(OpenError::TooFewSessions { .. })
+    ));
 }

@@ -101,21 +101,66 @@ const ALL: &[RvError] = &[
 
 /// The values that call for something other than giving up; written out a second time on purpose.
 const RECOVERABLE: &[(Recovery, &[RvError])] = &[
-    (Recovery::Retry, &[RvError::HostMemory, RvError::DeviceMemory, RvError::FunctionFailed, RvError::SessionCount, RvError::Cancel, RvError::FunctionCanceled, RvError::ExceededMaxIterations, RvError::NewPinMode, RvError::NextOtp]),
-    (Recovery::ReopenSession, &[RvError::GeneralError, RvError::DeviceError, RvError::SessionClosed, RvError::SessionHandleInvalid, RvError::OperationActive, RvError::OperationNotInitialized, RvError::VendorDefined(0x8000_0001), RvError::UnknownErrorCode(0x7f)]),
+    (
+        Recovery::Retry,
+        &[
+            RvError::HostMemory,
+            RvError::DeviceMemory,
+            RvError::FunctionFailed,
+            RvError::SessionCount,
+            RvError::Cancel,
+            RvError::FunctionCanceled,
+            RvError::ExceededMaxIterations,
+            RvError::NewPinMode,
+            RvError::NextOtp,
+        ],
+    ),
+    (
+        Recovery::ReopenSession,
+        &[
+            RvError::GeneralError,
+            RvError::DeviceError,
+            RvError::SessionClosed,
+            RvError::SessionHandleInvalid,
+            RvError::OperationActive,
+            RvError::OperationNotInitialized,
+            RvError::VendorDefined(0x8000_0001),
+            RvError::UnknownErrorCode(0x7f),
+        ],
+    ),
     (Recovery::Relogin, &[RvError::UserNotLoggedIn]),
-    (Recovery::Refind, &[RvError::ObjectHandleInvalid, RvError::KeyHandleInvalid]),
-    (Recovery::Reinitialise, &[RvError::DeviceRemoved, RvError::TokenNotPresent, RvError::TokenNotRecognized, RvError::SlotIdInvalid, RvError::CryptokiNotInitialized]),
+    (
+        Recovery::Refind,
+        &[RvError::ObjectHandleInvalid, RvError::KeyHandleInvalid],
+    ),
+    (
+        Recovery::Reinitialise,
+        &[
+            RvError::DeviceRemoved,
+            RvError::TokenNotPresent,
+            RvError::TokenNotRecognized,
+            RvError::SlotIdInvalid,
+            RvError::CryptokiNotInitialized,
+        ],
+    ),
 ];
 
 #[test]
 fn every_return_value_has_its_recovery() {
     for value in ALL {
-        let expected = RECOVERABLE.iter().find(|(_, values)| values.contains(value)).map(|(recovery, _)| *recovery);
+        let expected = RECOVERABLE
+            .iter()
+            .find(|(_, values)| values.contains(value))
+            .map(|(recovery, _)| *recovery);
         assert_eq!(classify(*value), expected.unwrap_or(Recovery::Fail), "{value:?}");
     }
     let recoverable: usize = RECOVERABLE.iter().map(|(_, values)| values.len()).sum();
-    assert_eq!(ALL.iter().filter(|value| classify(**value) != Recovery::Fail).count(), recoverable);
+    assert_eq!(
+        ALL.iter()
+            .filter(|value| classify(**value) != Recovery::Fail)
+            .count(),
+        recoverable
+    );
 }
 
 #[test]
@@ -125,7 +170,12 @@ fn pin_failures_are_never_retried() {
         let is_final = classify(*value) == Recovery::Fail || *value == RvError::NewPinMode;
         assert!(is_final && !may_log_in_again(*value), "{value:?}");
     }
-    for value in [RvError::VendorDefined(0x8000_0001), RvError::GeneralError, RvError::FunctionFailed, RvError::DeviceError] {
+    for value in [
+        RvError::VendorDefined(0x8000_0001),
+        RvError::GeneralError,
+        RvError::FunctionFailed,
+        RvError::DeviceError,
+    ] {
         assert!(!may_log_in_again(value), "{value:?} may have used up a try");
     }
 }
@@ -138,6 +188,8 @@ fn values_are_named_as_in_the_standard() {
 
 #[test]
 fn pauses_grow_and_stay_short() {
-    let pauses: Vec<_> = (1..ATTEMPTS_MAX).map(|attempt| pause(attempt).as_millis()).collect();
+    let pauses: Vec<_> = (1..ATTEMPTS_MAX)
+        .map(|attempt| pause(attempt).as_millis())
+        .collect();
     assert_eq!(pauses, [20, 80, 320]);
 }

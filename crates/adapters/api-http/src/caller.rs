@@ -1,0 +1,182 @@
+//! Who asks, as the connection proved it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use audit::Actor;
+use key::SpkiSha256;
+use names::ClusterName;
+use names::UnixSeconds;
+use x509::Certificate;
+use x509::IdentityKind;
+
+use crate::trust::ClientTrust;
+
+/// What the connection proved of the other end.
+#[derive(Debug, Clone)]
+pub enum Peer {
+    /// A process on this host, by the local socket.
+    Local {
+        /// Its user's numeric id, as the kernel says (`SO_PEERCRED`).
+        uid: u32,
+        /// Its user's name; the number where there is none.
+        user: Arc<str>,
+    },
+    /// Whoever holds the private key of a certificate.
+    Certificate {
+        /// The certificate.
+        certificate: Arc<Certificate>,
+        /// The key that signed it, which was trusted when the connection was made.
+        issuer: SpkiSha256,
+        /// Where the connection came from.
+        remote: SocketAddr,
+    },
+}
+
+/// A role, as identities carry it. Roles not listed here give no rights over this API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Operates the cluster.
+    Editor,
+    /// Reads what happened.
+    Auditor,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 2] = [Self::Editor, Self::Auditor];
+
+    /// The name in identities.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Editor => "editor",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The operator of the host.
+    Local {
+        /// The account's name.
+        user: String,
+        /// The account's numeric id.
+        uid: u32,
+    },
+    /// Somebody with a valid certificate of the user authority.
+    Identity {
+        /// The name in the certificate.
+        user: String,
+        /// The roles that give rights here.
+        roles: Vec<Role>,
+        /// Where the connection came from.
+        remote: SocketAddr,
+    },
+}
+
+/// Why a certificate gives no access, though the connection was made with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    /// It is expired or not good yet.
+    #[error("the certificate is good from {not_before} to {not_after}, and it is {now}")]
+    NotValidNow {
+        /// Its first moment.
+        not_before: UnixSeconds,
+        /// Its last moment.
+        not_after: UnixSeconds,
+        /// The server's time.
+        now: UnixSeconds,
+    },
+    /// No trusted key of the user authority signed it.
+    #[error("the certificate was not signed by a trusted key of the user authority")]
+    NotTrusted,
+    /// It was revoked.
+    #[error("the certificate was revoked")]
+    Revoked,
+    /// It has no identity of ours.
+    #[error("the certificate carries no identity")]
+    NoIdentity,
+    /// Its identity is of another cluster.
+    #[error("the certificate is of cluster {0}")]
+    OtherCluster(ClusterName),
+    /// Its identity is not of somebody who uses this API.
+    #[error("a certificate of kind {0:?} does not open this API")]
+    WrongKind(IdentityKind),
+}
+
+impl Caller {
+    /// Recognises the other end, on every request anew: trust may have changed since the connection was made.
+    ///
+    /// # Errors
+    /// When a certificate gives no access now.
+    pub fn recognise(
+        peer: &Peer,
+        cluster: &ClusterName,
+        trust: &ClientTrust,
+        now: UnixSeconds,
+    ) -> Result<Self, Stranger> {
+        match peer {
+            Peer::Local { uid, user } => Ok(Self::Local { user: user.to_string(), uid: *uid }),
+            Peer::Certificate { certificate, issuer, remote } => {
+                let (user, roles) = identity(certificate, *issuer, cluster, trust, now)?;
+                Ok(Self::Identity { user, roles, remote: *remote })
+            }
+        }
+    }
+
+    /// The caller as the audit log names it.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Local { user, uid } => Actor::Local { user: user.clone(), uid: *uid },
+            Self::Identity { user, roles: _, remote } => {
+                Actor::Identity { user: user.clone(), remote: remote.to_string() }
+            }
+        }
+    }
+
+    /// Whether the caller operates the host, and can read its logs anyway.
+    pub const fn is_local(&self) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::Identity { .. } => false,
+        }
+    }
+}
+
+/// The name and the roles in a certificate that is good now.
+fn identity(
+    certificate: &Certificate,
+    issuer: SpkiSha256,
+    cluster: &ClusterName,
+    trust: &ClientTrust,
+    now: UnixSeconds,
+) -> Result<(String, Vec<Role>), Stranger> {
+    if !certificate.is_valid_at(now) {
+        let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+        return Err(Stranger::NotValidNow { not_before, not_after, now });
+    }
+    if !trust.trusts(issuer) {
+        return Err(Stranger::NotTrusted);
+    }
+    if trust.has_revoked(certificate) {
+        return Err(Stranger::Revoked);
+    }
+    let identity = certificate.identity().ok_or(Stranger::NoIdentity)?;
+    if identity.cluster != *cluster {
+        return Err(Stranger::OtherCluster(identity.cluster.clone()));
+    }
+    match identity.kind {
+        IdentityKind::User | IdentityKind::Bot | IdentityKind::Operator => {}
+        kind @ (IdentityKind::Host
+        | IdentityKind::DatabaseClient
+        | IdentityKind::DatabaseServer
+        | IdentityKind::Workload) => return Err(Stranger::WrongKind(kind)),
+    }
+    let has = |role: &Role| identity.roles.iter().any(|name| name.as_str() == role.as_str());
+    Ok((identity.name.to_string(), Role::ALL.into_iter().filter(has).collect()))
+}
+
+#[cfg(test)]
+mod tests;

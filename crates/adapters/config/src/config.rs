@@ -1,0 +1,263 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use authority::Suite;
+use names::ClusterName;
+use names::HostName;
+use names::Ttl;
+use secrecy::SecretString;
+
+/// A complete configuration: checked, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything is kept that has to survive a restart.
+    pub data_dir: PathBuf,
+    /// What is logged, and where to.
+    pub log: LogConfig,
+    /// Where state and ledger live.
+    pub storage: StorageConfig,
+    /// The auth service.
+    pub auth: AuthConfig,
+}
+
+impl Config {
+    /// The socket for the operator of the host.
+    pub fn socket_path(&self) -> PathBuf {
+        self.data_dir.join(SOCKET_NAME)
+    }
+}
+
+/// What is logged, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The least severity that is logged.
+    pub severity: LogSeverity,
+    /// The form of a line.
+    pub format: LogFormat,
+    /// Where lines go.
+    pub output: LogOutput,
+}
+
+/// How severe a log line is. Grows with detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogSeverity {
+    /// Something failed.
+    Error,
+    /// Something will.
+    Warn,
+    /// What happens.
+    Info,
+    /// How it happens.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogSeverity {
+    /// The word in configurations and filters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogOutput {
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// Where state and ledger live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageConfig {
+    /// SQLite databases in a directory of their own.
+    Sqlite {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+/// The auth service.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// Whether this process runs it.
+    pub is_enabled: bool,
+    /// The cluster's name. It is fixed at the cluster's birth.
+    pub cluster_name: ClusterName,
+    /// Whether the file names the cluster, rather than this host doing so.
+    pub is_cluster_name_configured: bool,
+    /// Where the API listens (mutual TLS).
+    pub listen_addr: SocketAddr,
+    /// Where what everybody may read is served: certificates, revocation lists, key sets.
+    pub web_listen_addr: SocketAddr,
+    /// How others reach `web_listen_addr`: the issuer of tokens, the distribution points of revocation lists.
+    pub public_addr: Option<PublicAddr>,
+    /// Which algorithms new keys have; nothing means that the cluster's own stays, and that a new cluster gets the
+    /// one that fits its custody.
+    pub suite: Option<Suite>,
+    /// What holds new keys.
+    pub ca_keys: CaKeyConfig,
+    /// How long a key stays restorable before it is destroyed.
+    pub key_quarantine: Ttl,
+}
+
+/// A name others reach us by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicAddr {
+    /// The host.
+    pub host: HostName,
+    /// The port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for PublicAddr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port } = self;
+        match host.address() {
+            Some(IpAddr::V6(address)) => write!(f, "[{address}]:{port}"),
+            Some(IpAddr::V4(_)) | None => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// What holds new keys.
+#[derive(Debug, Clone)]
+pub enum CaKeyConfig {
+    /// The cluster's own state, sealed.
+    Software,
+    /// A PKCS#11 token.
+    Pkcs11(Pkcs11Config),
+    /// The key management service of AWS.
+    AwsKms(AwsKmsConfig),
+}
+
+/// A PKCS#11 token.
+#[derive(Debug, Clone)]
+pub struct Pkcs11Config {
+    /// The vendor's module, an absolute path.
+    pub module_path: PathBuf,
+    /// Which token.
+    pub token: TokenChoice,
+    /// How to log in to it.
+    pub pin: PinSource,
+    /// The most sessions to open, at least 2; nothing means as many as suit the token.
+    pub max_sessions: Option<u32>,
+}
+
+/// Which token of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenChoice {
+    /// The one with this label.
+    Label(String),
+    /// The one in this slot.
+    Slot(u64),
+}
+
+/// Where a PIN comes from.
+#[derive(Debug, Clone)]
+pub enum PinSource {
+    /// It is given. `Debug` does not show it.
+    Given(SecretString),
+    /// It is the content of a file, less line ends at its end.
+    File(PathBuf),
+}
+
+/// The key management service of AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsKmsConfig {
+    /// The account that keys are made in: 12 digits.
+    pub account: AwsAccount,
+    /// The region this server uses.
+    pub region: AwsRegion,
+    /// Tags for new keys. `SignetCluster` is added with the cluster's name, unless it is here.
+    pub tags: BTreeMap<String, String>,
+    /// Copies of keys in other regions; nothing means keys of one region.
+    pub multi_region: Option<MultiRegion>,
+}
+
+/// Keys that exist in several regions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MultiRegion {
+    /// Where keys are made and copied from.
+    pub primary_region: AwsRegion,
+    /// Where they are copied to.
+    pub replica_regions: Vec<AwsRegion>,
+}
+
+/// An AWS account: 12 digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsAccount(String);
+
+impl AwsAccount {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| Self(text.to_owned()))
+    }
+
+    /// The account as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An AWS region, such as `eu-central-1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AwsRegion(String);
+
+impl AwsRegion {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('-').collect();
+        let (last, words) = parts.split_last()?;
+        let is_number = !last.is_empty() && last.len() <= 2 && last.bytes().all(|b| b.is_ascii_digit());
+        let is_word = |word: &&str| {
+            !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_lowercase())
+        };
+        (words.len() >= 2 && words.len() <= 4 && is_number && words.iter().all(is_word))
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// The region as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The default of `auth_service.listen_addr`.
+pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3025);
+/// The default of `auth_service.web_listen_addr`.
+pub const WEB_LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3080);
+/// The default of `auth_service.key_quarantine`: 7 days.
+pub const KEY_QUARANTINE: Ttl = Ttl::from_days(7);
+/// The default of `signet.log`.
+pub const LOG: LogConfig = LogConfig {
+    severity: LogSeverity::Info,
+    format: LogFormat::Text,
+    output: LogOutput::Stderr,
+};
+/// The directory of databases below the data directory, when `signet.storage.path` is absent.
+pub const STORAGE_DIRECTORY: &str = "backend";
+/// The socket for the operator of the host, below the data directory.
+pub const SOCKET_NAME: &str = "signet.sock";
+/// The tag that says which cluster a key in AWS KMS belongs to.
+pub const CLUSTER_TAG: &str = "SignetCluster";

@@ -1,0 +1,252 @@
+/// A key of the configuration file, for people.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// From the root.
+    pub(crate) path: &'static str,
+    /// What may stand there; empty for a section.
+    pub(crate) kind: &'static str,
+    /// What stands there when nothing does.
+    pub(crate) default: &'static str,
+    /// What it is for.
+    pub(crate) meaning: &'static str,
+}
+
+/// The key of this name, wherever it is. `None` when there is none or more than one.
+pub(crate) fn path_of_key(name: &str) -> Option<&'static str> {
+    let renamed = match name {
+        "teleport" => "signet",
+        "ca_algorithms" | "signature_algorithms" => "signature_algorithm_suite",
+        "pin_file" => "pin_path",
+        "label" => "token_label",
+        "slot" | "slot_id" => "slot_number",
+        "module" | "library" => "module_path",
+        other => other,
+    };
+    let mut found = KEYS
+        .iter()
+        .filter(|key| key.path.rsplit('.').next() == Some(renamed));
+    match (found.next(), found.next()) {
+        (Some(key), None) => Some(key.path),
+        (None, _) | (Some(_), Some(_)) => None,
+    }
+}
+
+/// What to do about a bad value at this path.
+pub(crate) fn hint(path: &str) -> String {
+    match KEYS.iter().find(|key| key.path == path) {
+        Some(key) if !key.kind.is_empty() => format!("write {}", key.kind),
+        Some(_) => "give it keys of its own, indented below it".to_owned(),
+        None => "`signetd configure` prints a sample to compare with".to_owned(),
+    }
+}
+
+/// The reference of the configuration file: what `docs/reference/config.md` holds.
+pub fn reference_markdown() -> String {
+    let mut text = String::from(
+        "# Configuration file\n\n\
+         `signetd start --config FILE` reads one YAML file. Without a file, and for every key that is absent, the\n\
+         defaults below hold. Unknown keys are refused, and so are keys given twice. `signetd config check FILE`\n\
+         checks a file without starting anything; `signetd configure` prints the sample at the end of this page.\n\n\
+         Lengths of time are numbers with units: `90s`, `30m`, `36h`, `7d`, `1h30m`.\n\n\
+         | Key | Value | Default | Meaning |\n|---|---|---|---|\n",
+    );
+    for Key {
+        path,
+        kind,
+        default,
+        meaning,
+    } in KEYS.iter().filter(|key| !key.kind.is_empty())
+    {
+        text.push_str(&format!("| `{path}` | {kind} | {default} | {meaning} |\n"));
+    }
+    text.push_str(
+        "\nAt most one of `ca_key_params.pkcs11` and `ca_key_params.aws_kms` may be given; with neither, keys are\n\
+         software keys, sealed in the cluster's own state. Existing keys stay where they are until their authority\n\
+         is rotated.\n\n## Sample\n\n```yaml\n",
+    );
+    text.push_str(crate::SAMPLE);
+    text.push_str("```\n");
+    text
+}
+
+const fn section(path: &'static str) -> Key {
+    Key {
+        path,
+        kind: "",
+        default: "",
+        meaning: "",
+    }
+}
+
+const fn key(path: &'static str, kind: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        default,
+        meaning,
+    }
+}
+
+/// Every key there is, in the order of the sample.
+pub(crate) const KEYS: &[Key] = &[
+    key("version", "`v1`", "`v1`", "The version of this file's format."),
+    section("signet"),
+    key(
+        "signet.data_dir",
+        "a directory",
+        "`/var/lib/signet` for root, else `$XDG_DATA_HOME/signet` or `~/.local/share/signet`",
+        "Where everything is kept that has to survive a restart. Made with mode 0700.",
+    ),
+    section("signet.log"),
+    key(
+        "signet.log.severity",
+        "`error`, `warn`, `info`, `debug` or `trace`",
+        "`info`",
+        "The least severity that is logged.",
+    ),
+    key(
+        "signet.log.format",
+        "`text` or `json`",
+        "`text`",
+        "The form of a line.",
+    ),
+    key(
+        "signet.log.output",
+        "`stderr`, `stdout` or an absolute path",
+        "`stderr`",
+        "Where lines go.",
+    ),
+    section("signet.storage"),
+    key(
+        "signet.storage.type",
+        "`sqlite`",
+        "`sqlite`",
+        "What holds state and ledger.",
+    ),
+    key(
+        "signet.storage.path",
+        "a directory",
+        "`backend` in the data directory",
+        "Where the databases are.",
+    ),
+    section("auth_service"),
+    key(
+        "auth_service.enabled",
+        "`true` or `false`",
+        "`true`",
+        "Whether this process runs the auth service.",
+    ),
+    key(
+        "auth_service.cluster_name",
+        "a DNS name of at most 64 bytes",
+        "the host's name",
+        "The cluster's name. It is in every certificate and cannot change after the first start.",
+    ),
+    key(
+        "auth_service.listen_addr",
+        "an IP address and a port",
+        "`127.0.0.1:3025`",
+        "Where the API listens (mutual TLS).",
+    ),
+    key(
+        "auth_service.web_listen_addr",
+        "an IP address and a port",
+        "`127.0.0.1:3080`",
+        "Where certificates, revocation lists and key sets are served to everybody.",
+    ),
+    key(
+        "auth_service.public_addr",
+        "a host name and a port",
+        "none",
+        "How others reach `web_listen_addr`: the issuer of tokens and the distribution point of revocation lists.",
+    ),
+    section("auth_service.authentication"),
+    key(
+        "auth_service.authentication.signature_algorithm_suite",
+        "`legacy`, `balanced-v1`, `fips-v1` or `hsm-v1`",
+        "what the cluster has; for a new one `balanced-v1`, or `hsm-v1` with an HSM or KMS",
+        "Which algorithms new keys have. Existing keys change when they are rotated.",
+    ),
+    section("auth_service.ca_key_params"),
+    section("auth_service.ca_key_params.pkcs11"),
+    key(
+        "auth_service.ca_key_params.pkcs11.module_path",
+        "an absolute path",
+        "required",
+        "The vendor's PKCS#11 library. Refused when others may write to it.",
+    ),
+    key(
+        "auth_service.ca_key_params.pkcs11.token_label",
+        "a label of at most 32 bytes",
+        "this or `slot_number`",
+        "The token, by its label.",
+    ),
+    key(
+        "auth_service.ca_key_params.pkcs11.slot_number",
+        "a whole number",
+        "this or `token_label`",
+        "The token, by its slot.",
+    ),
+    key(
+        "auth_service.ca_key_params.pkcs11.pin",
+        "a text",
+        "this, `pin_path` or `SIGNET_PKCS11_PIN` in the environment",
+        "The PIN of the token's user. Better kept in a file of its own.",
+    ),
+    key(
+        "auth_service.ca_key_params.pkcs11.pin_path",
+        "a path",
+        "this, `pin` or `SIGNET_PKCS11_PIN` in the environment",
+        "The file that holds the PIN. Refused when others may read it; line ends at its end are ignored.",
+    ),
+    key(
+        "auth_service.ca_key_params.pkcs11.max_sessions",
+        "`0`, or a number from 2",
+        "`0`: as many as suit the token",
+        "The most sessions to open. `1` is refused: one stays logged in, and another has to work.",
+    ),
+    section("auth_service.ca_key_params.aws_kms"),
+    key(
+        "auth_service.ca_key_params.aws_kms.account",
+        "12 digits, in quotes",
+        "required",
+        "The account keys are made in. Checked against the credentials at every start.",
+    ),
+    key(
+        "auth_service.ca_key_params.aws_kms.region",
+        "a region such as `eu-central-1`",
+        "required",
+        "The region.",
+    ),
+    key(
+        "auth_service.ca_key_params.aws_kms.tags",
+        "keys and values",
+        "none",
+        "Tags of new keys. `SignetCluster` with the cluster's name is added.",
+    ),
+    section("auth_service.ca_key_params.aws_kms.multi_region"),
+    key(
+        "auth_service.ca_key_params.aws_kms.multi_region.enabled",
+        "`true` or `false`",
+        "`false`",
+        "Whether new keys are multi-region keys.",
+    ),
+    key(
+        "auth_service.ca_key_params.aws_kms.multi_region.primary_region",
+        "a region",
+        "the region above",
+        "Where multi-region keys are made.",
+    ),
+    key(
+        "auth_service.ca_key_params.aws_kms.multi_region.replica_regions",
+        "a list of regions",
+        "none",
+        "Where multi-region keys are copied to.",
+    ),
+    key(
+        "auth_service.key_quarantine",
+        "a length of time",
+        "`7d`",
+        "How long a key that nobody trusts any more can be restored before it is destroyed.",
+    ),
+];

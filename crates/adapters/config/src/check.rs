@@ -261,6 +261,7 @@ fn check_auth(
         public_addr,
         authentication,
         ca_key_params,
+        former_ca_key_params,
         key_quarantine,
     } = file;
     let is_cluster_name_configured = cluster_name.is_some();
@@ -291,7 +292,9 @@ fn check_auth(
             .map(Some)
             .map_err(|_| (format!("{} is no algorithm suite", quoted(text)), next))
     });
-    let ca_keys = check_ca_keys(ca_key_params.unwrap_or_default(), environment, problems);
+    let section = "auth_service.ca_key_params";
+    let ca_keys = check_ca_keys(section, ca_key_params.unwrap_or_default(), environment, problems);
+    let former_ca_keys = check_former(former_ca_key_params.unwrap_or_default(), environment, problems);
     let quarantine_path = "auth_service.key_quarantine";
     let key_quarantine = parse_or(
         quarantine_path,
@@ -312,6 +315,7 @@ fn check_auth(
         public_addr: public_addr?,
         suite: suite?,
         ca_keys: ca_keys?,
+        former_ca_keys: former_ca_keys?,
         key_quarantine: key_quarantine?,
     })
 }
@@ -427,7 +431,37 @@ fn parse_public_addr(text: &str, default_port: u16) -> Result<PublicAddr, (Strin
     }
 }
 
+/// The most former custodies: each is opened at every start.
+const FORMER_MAX: usize = 8;
+
+/// Where keys may still live that were made before `ca_key_params` changed.
+fn check_former(
+    files: Vec<CaKeyParamsFile>,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<Vec<CaKeyConfig>> {
+    const PATH: &str = "auth_service.former_ca_key_params";
+    if files.len() > FORMER_MAX {
+        problems.missing(PATH, format!("{} entries are too many", files.len()), format!("keep at most {FORMER_MAX}"));
+        return None;
+    }
+    let mut former = Vec::new();
+    for (index, file) in files.into_iter().enumerate() {
+        let section = format!("{PATH}[{index}]");
+        match check_ca_keys(&section, file, environment, problems)? {
+            CaKeyConfig::Software => {
+                let next = "remove the entry; software keys are always found";
+                problems.missing(&section, "neither pkcs11 nor aws_kms is given", next);
+                return None;
+            }
+            backend @ (CaKeyConfig::Pkcs11(_) | CaKeyConfig::AwsKms(_)) => former.push(backend),
+        }
+    }
+    Some(former)
+}
+
 fn check_ca_keys(
+    section: &str,
     file: CaKeyParamsFile,
     environment: &Environment,
     problems: &mut Problems,
@@ -435,14 +469,18 @@ fn check_ca_keys(
     let CaKeyParamsFile { pkcs11, aws_kms } = file;
     match (pkcs11, aws_kms) {
         (None, None) => Some(CaKeyConfig::Software),
-        (Some(pkcs11), None) => pkcs11::check(pkcs11.value, environment, problems).map(CaKeyConfig::Pkcs11),
-        (None, Some(aws_kms)) => aws_kms::check(aws_kms.value, problems).map(CaKeyConfig::AwsKms),
+        (Some(pkcs11), None) => {
+            pkcs11::check(&format!("{section}.pkcs11"), pkcs11.value, environment, problems).map(CaKeyConfig::Pkcs11)
+        }
+        (None, Some(aws_kms)) => {
+            aws_kms::check(&format!("{section}.aws_kms"), aws_kms.value, problems).map(CaKeyConfig::AwsKms)
+        }
         (Some(_), Some(second)) => {
             problems.at(
-                "auth_service.ca_key_params",
+                section,
                 &second,
                 "both pkcs11 and aws_kms are configured, and new keys can go to one place only",
-                "keep one of them; to move from one to the other, change it and rotate each authority",
+                "keep one of them; to move from one to the other, put the old one under former_ca_key_params and rotate each authority",
             );
             None
         }

@@ -119,6 +119,8 @@ pub struct AuthConfig {
     pub suite: Option<Suite>,
     /// What holds new keys.
     pub ca_keys: CaKeyConfig,
+    /// Where keys may still live that were made before; they go on signing until their authority is rotated.
+    pub former_ca_keys: Vec<CaKeyConfig>,
     /// How long a key stays restorable before it is destroyed.
     pub key_quarantine: Ttl,
 }

@@ -51,6 +51,7 @@ pub(crate) struct AuthServiceFile {
     pub(crate) public_addr: At<String>,
     pub(crate) authentication: Option<AuthenticationFile>,
     pub(crate) ca_key_params: Option<CaKeyParamsFile>,
+    pub(crate) former_ca_key_params: Option<Vec<CaKeyParamsFile>>,
     pub(crate) key_quarantine: At<String>,
 }
 

@@ -244,6 +244,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Where multi-region keys are copied to.",
     ),
     key(
+        "auth_service.former_ca_key_params",
+        "a list, each entry as `ca_key_params`",
+        "`[]`",
+        "Where keys may still live that were made before `ca_key_params` changed. They go on signing there until their authority is rotated.",
+    ),
+    key(
         "auth_service.key_quarantine",
         "a length of time",
         "`7d`",

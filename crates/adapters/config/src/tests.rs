@@ -140,6 +140,16 @@ fn every_setting_of_the_sample_can_be_used() {
 }
 
 #[test]
+fn former_custodies_are_a_list_and_their_problems_name_the_entry() {
+    let text = "auth_service:\n  former_ca_key_params:\n    - pkcs11: {module_path: /m.so, token_label: old, pin: '1'}\n    - aws_kms: {account: '123456789012', region: eu-west-1}\n";
+    let config = load(text, &root()).unwrap();
+    assert_eq!(config.auth.former_ca_keys.len(), 2);
+    let bad = load("auth_service:\n  former_ca_key_params:\n    - pkcs11: {module_path: m.so}\n    - {}\n", &root());
+    let text = bad.unwrap_err().to_string();
+    assert!(text.contains("former_ca_key_params[0].pkcs11.module_path"), "{text}");
+}
+
+#[test]
 fn the_sample_names_every_key() {
     for key in KEYS {
         let name = key.path.rsplit('.').next().unwrap();

@@ -31,6 +31,10 @@ impl KeyArn {
         &self.region
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// `<account>/<region>`, as [`KeyRef::store`](key::KeyRef::store).
     pub(crate) fn store(&self) -> String {
         format!("{}/{}", self.account, self.region)

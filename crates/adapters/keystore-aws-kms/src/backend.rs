@@ -72,7 +72,7 @@ impl AwsKmsBackend {
             );
             return Err(KeyError::Denied { store: config.store(), reason });
         }
-        cloud.probe().await.map_err(|failed| cloud.error(OPERATION, failed))?;
+        cloud.probe(&config.region).await.map_err(|failed| cloud.error(OPERATION, failed))?;
         let description = Description {
             kind: BackendKind::AwsKms,
             store: config.store(),
@@ -127,6 +127,6 @@ impl KeyBackend for AwsKmsBackend {
     }
 
     async fn health(&self) -> Result<(), KeyError> {
-        self.cloud.probe().await.map_err(|failed| self.cloud.error("answer", failed))
+        self.cloud.probe(&self.config.region).await.map_err(|failed| self.cloud.error("answer", failed))
     }
 }

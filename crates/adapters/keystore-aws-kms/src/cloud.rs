@@ -8,11 +8,13 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kms::Client;
+use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::KeyMetadata;
 use aws_sdk_kms::types::KeySpec;
 use aws_sdk_kms::types::KeyUsageType;
 use aws_sdk_kms::types::MessageType;
+use aws_sdk_kms::types::OriginType;
 use aws_sdk_kms::types::SigningAlgorithmSpec;
 use aws_sdk_kms::types::Tag;
 use key::PublicKey;
@@ -89,9 +91,9 @@ impl Cloud {
         }
     }
 
-    /// Whether keys may be listed at all; the cheapest question there is.
-    pub(crate) async fn probe(&self) -> Result<(), Failed> {
-        let answer = self.kms.list_keys().limit(1).send().await;
+    /// Whether keys may be listed at all in a region; the cheapest question there is.
+    pub(crate) async fn probe(&self, region: &RegionName) -> Result<(), Failed> {
+        let answer = self.client(region.as_str()).list_keys().limit(1).send().await;
         answer.map(drop).map_err(|error| Failed::new("kms:ListKeys", "*", &error))
     }
 
@@ -212,10 +214,46 @@ impl Cloud {
         })
     }
 
+    /// Names the key by its bare id, by which alone some compatible services know it here; region and account are the
+    /// client's, and ids are unique among all accounts.
     pub(crate) async fn schedule_deletion(&self, arn: &KeyArn, days: u8) -> Result<(), Failed> {
-        let request = self.client(arn.region()).schedule_key_deletion().key_id(arn.to_string());
+        let request = self.client(arn.region()).schedule_key_deletion().key_id(arn.id());
         let answer = request.pending_window_in_days(i32::from(days)).send().await;
         answer.map(drop).map_err(|error| Failed::new("kms:ScheduleKeyDeletion", arn.to_string(), &error))
+    }
+
+    /// Asks for a key in a key store that does not exist, which fails in the end but not before the permission is judged:
+    /// `CreateKey` has no dry run. Where a compatible service makes a key all the same, its ARN is the answer.
+    pub(crate) async fn try_create(&self, tags: Vec<Tag>) -> Result<Option<KeyArn>, Failed> {
+        let request = self
+            .kms
+            .create_key()
+            .description("permission check of Signet, never a key in use")
+            .origin(OriginType::AwsCloudhsm)
+            .custom_key_store_id("cks-00000000000000000")
+            .set_tags(Some(tags));
+        match request.send().await {
+            Ok(answer) => Ok(answer.key_metadata.and_then(|made| KeyArn::parse(made.arn.as_deref()?))),
+            Err(error) if error.code() == Some("CustomKeyStoreNotFoundException") => Ok(None),
+            Err(error) => Err(Failed::new("kms:CreateKey (with kms:TagResource)", "*", &error)),
+        }
+    }
+
+    /// Whether a key may sign, without a signature where the service knows dry runs.
+    pub(crate) async fn try_sign(&self, arn: &KeyArn, algorithm: SigningAlgorithmSpec) -> Result<(), Failed> {
+        let request = self
+            .client(arn.region())
+            .sign()
+            .key_id(arn.to_string())
+            .signing_algorithm(algorithm)
+            .message_type(MessageType::Raw)
+            .message(Blob::new("permission check of Signet"))
+            .dry_run(true);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("DryRunOperationException") => Ok(()),
+            Err(error) => Err(Failed::new("kms:Sign", arn.to_string(), &error)),
+        }
     }
 
     /// The client for a region; those of other regions than ours are rarely needed.

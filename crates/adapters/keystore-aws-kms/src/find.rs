@@ -24,16 +24,7 @@ const OPERATION: &str = "list keys";
 
 impl AwsKmsBackend {
     pub(crate) async fn list_keys(&self) -> Result<Vec<FoundKey>, KeyError> {
-        let region = self.config.region.as_str();
-        let arns = self.cloud.keys(region).await.map_err(|failed| self.cloud.error(OPERATION, failed))?;
-        let config = Arc::new(self.config.clone());
-        let look = |arn: KeyArn| {
-            let (cloud, config) = (Arc::clone(&self.cloud), Arc::clone(&config));
-            async move { look_at(&cloud, &config, &arn).await.map_err(|failed| cloud.error(OPERATION, failed)) }
-        };
-        let mut found: Vec<FoundKey> = ask_all(arns, look).await?.into_iter().flatten().collect();
-        found.sort_by(|a, b| a.label.cmp(&b.label).then_with(|| a.handle.cmp(&b.handle)));
-        Ok(found)
+        all_of_cluster(&self.cloud, &self.config).await.map_err(|failed| self.cloud.error(OPERATION, failed))
     }
 
     /// The keys made for an id, in the region keys are made in. What was seen before is not read again: a key gets its id when
@@ -50,11 +41,12 @@ impl AwsKmsBackend {
         let look = |arn: KeyArn| {
             let (cloud, cluster) = (Arc::clone(&self.cloud), Arc::clone(&cluster));
             async move {
-                let tags = readable_tags(&cloud, &cluster, &arn).await;
-                tags.map(|tags| (arn, tags)).map_err(|failed| cloud.error(OPERATION, failed))
+                let tags = readable_tags(&cloud, &cluster, &arn).await?;
+                Ok((arn, tags))
             }
         };
-        for (arn, tags) in ask_all(arns, look).await? {
+        let looked = ask_all(arns, look).await.map_err(|failed| self.cloud.error(OPERATION, failed))?;
+        for (arn, tags) in looked {
             // Keys that could not be looked at are looked at again next time: permissions change.
             if let Some(tags) = tags {
                 made.insert(arn, tags.key_id().filter(|_| tags.are_of(&self.config.cluster)));
@@ -62,6 +54,19 @@ impl AwsKmsBackend {
         }
         Ok(made.iter().filter(|(_, made_for)| **made_for == Some(id)).map(|(arn, _)| arn.clone()).collect())
     }
+}
+
+/// Every key of the cluster in the region of use, by authority and generation.
+pub(crate) async fn all_of_cluster(cloud: &Arc<Cloud>, config: &AwsKmsConfig) -> Result<Vec<FoundKey>, Failed> {
+    let arns = cloud.keys(config.region.as_str()).await?;
+    let config = Arc::new(config.clone());
+    let look = |arn: KeyArn| {
+        let (cloud, config) = (Arc::clone(cloud), Arc::clone(&config));
+        async move { look_at(&cloud, &config, &arn).await }
+    };
+    let mut found: Vec<FoundKey> = ask_all(arns, look).await?.into_iter().flatten().collect();
+    found.sort_by(|a, b| a.label.cmp(&b.label).then_with(|| a.handle.cmp(&b.handle)));
+    Ok(found)
 }
 
 /// What `list` says of a key; `None` when it is not ours, or gone meanwhile.

@@ -84,6 +84,12 @@ impl KeyTags {
         let shared = self.0.iter().map(|(name, value)| (name.as_str(), value.clone()));
         shared.chain(own).map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build()).collect()
     }
+
+    /// The tags shared by all keys of the cluster, as requests carry them.
+    pub(crate) fn shared(&self) -> Result<Vec<Tag>, BuildError> {
+        let build = |(name, value): (&String, &String)| Tag::builder().tag_key(name).tag_value(value).build();
+        self.0.iter().map(build).collect()
+    }
 }
 
 /// The tags found on a key.

@@ -1,15 +1,16 @@
-use keystore::KeyError;
 use tokio::task::JoinSet;
+
+use crate::trouble::Failed;
 
 /// Calls to AWS that run at once while keys are looked through; well below its limits for reading.
 const AT_ONCE: usize = 16;
 
 /// Asks `question` about every item, some at a time, and stops at the first error. The answers come in no particular order.
-pub(crate) async fn ask_all<T, A, Q, F>(items: Vec<T>, question: Q) -> Result<Vec<A>, KeyError>
+pub(crate) async fn ask_all<T, A, Q, F>(items: Vec<T>, question: Q) -> Result<Vec<A>, Failed>
 where
     A: Send + 'static,
     Q: Fn(T) -> F,
-    F: Future<Output = Result<A, KeyError>> + Send + 'static,
+    F: Future<Output = Result<A, Failed>> + Send + 'static,
 {
     let mut items = items.into_iter();
     let mut running = JoinSet::new();
@@ -18,7 +19,7 @@ where
     }
     let mut answers = Vec::new();
     while let Some(ended) = running.join_next().await {
-        let answer = ended.map_err(|error| KeyError::fault("AWS KMS", "look through the keys", error))?;
+        let answer = ended.map_err(|error| Failed::senseless("kms:ListKeys", "*", error.to_string()))?;
         answers.push(answer?);
         if let Some(item) = items.next() {
             running.spawn(question(item));
@@ -40,7 +41,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_error_is_the_answer() {
-        let fails = |item: u32| async move { if item == 50 { Err(KeyError::fault("s", "o", "x")) } else { Ok(item) } };
-        assert!(ask_all((0..100).collect(), fails).await.is_err());
+        let fails = |item: u32| async move {
+            if item == 50 { Err(Failed::senseless("kms:Sign", "*", "x")) } else { Ok(item) }
+        };
+        assert_eq!(ask_all((0..100).collect(), fails).await, Err(Failed::senseless("kms:Sign", "*", "x")));
     }
 }

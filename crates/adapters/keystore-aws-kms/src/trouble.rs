@@ -4,10 +4,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_kms::error::DisplayErrorContext;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::error::SdkError;
 use keystore::KeyError;
+
+use crate::config::excerpt;
 
 /// In which order the SDK looks for credentials.
 pub(crate) const SEARCH_ORDER: &str = "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), the shared credentials \
@@ -58,28 +59,40 @@ where
     if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)) {
         return undelivered(error);
     }
-    // What is left came with an answer from AWS.
+    // What is left came with an answer.
     let message = error.message().unwrap_or_default();
-    let text = match (error.code(), message) {
-        (Some(code), "") => code.to_owned(),
-        (Some(code), message) => format!("{code}: {message}"),
-        (None, _) => format!("{}", DisplayErrorContext(error)),
-    };
     match error.code() {
-        Some(code) => by_code(code, message, text),
-        None => by_status(error.raw_response().map_or(0, |response| response.status().as_u16()), text),
+        Some(code) if message.is_empty() => by_code(code, message, code.to_owned()),
+        Some(code) => by_code(code, message, format!("{code}: {message}")),
+        None => by_status(error),
     }
 }
 
-fn undelivered(error: &(dyn Error + 'static)) -> Trouble {
-    let text = format!("{}", DisplayErrorContext(error));
-    let mut chain = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
-    match chain.find_map(|error| error.downcast_ref::<CredentialsError>()) {
+/// Says what it means that a request could not be sent, or that credentials could not be had.
+pub(crate) fn undelivered(error: &(dyn Error + 'static)) -> Trouble {
+    let text = chain(error);
+    let mut causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    match causes.find_map(|error| error.downcast_ref::<CredentialsError>()) {
         Some(CredentialsError::CredentialsNotLoaded(_)) => Trouble::NoCredentials(text),
         Some(CredentialsError::InvalidConfiguration(_)) => Trouble::BadCredentials(text),
         // A source of credentials that fails may work again; so may a connection.
         Some(_) | None => Trouble::Unreachable(text),
     }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some wrappers repeat what they wrap.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 fn by_code(code: &str, message: &str, text: String) -> Trouble {
@@ -137,7 +150,15 @@ fn by_state(message: &str, text: String) -> Trouble {
     }
 }
 
-fn by_status(status: u16, text: String) -> Trouble {
+/// An answer without an error code comes from something in between, such as a proxy.
+fn by_status<E: Error + 'static>(error: &SdkError<E>) -> Trouble {
+    let Some(response) = error.raw_response() else {
+        return Trouble::Other(chain(error));
+    };
+    let status = response.status().as_u16();
+    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
+    let body: Vec<&str> = body.split_whitespace().collect();
+    let text = format!("HTTP status {status} without an error code, but with: {}", excerpt(&body.join(" ")));
     match status {
         401 | 403 => Trouble::Forbidden(text),
         429 | 500.. => Trouble::Busy(text),
@@ -271,8 +292,17 @@ mod tests {
         }
         assert!(told("KMSInvalidStateException", "is creating").is_transient());
         assert!(told_of(Trouble::Late).to_string().ends_with("within 2 s"));
-        assert!(matches!(by_status(403, String::new()), Trouble::Forbidden(_)));
-        assert!(matches!(by_status(503, String::new()), Trouble::Busy(_)));
-        assert!(matches!(by_status(400, String::new()), Trouble::Other(_)));
+    }
+    #[test]
+    fn an_answer_of_something_else_than_aws_is_told_by_its_status() {
+        use aws_sdk_kms::config::http::HttpResponse;
+        use aws_sdk_kms::operation::sign::SignError;
+        let answer = |status: u16| {
+            let response = HttpResponse::new(status.try_into().unwrap(), "<html>\n  Go away</html>".into());
+            diagnose::<SignError>(&SdkError::response_error("no JSON", response))
+        };
+        assert!(matches!(answer(403), Trouble::Forbidden(text) if text.ends_with("<html> Go away</html>")));
+        assert!(matches!(answer(503), Trouble::Busy(_)));
+        assert!(matches!(answer(302), Trouble::Other(_)));
     }
 }

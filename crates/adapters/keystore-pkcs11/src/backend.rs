@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, ObjectClass};
 use key::{BackendKind, KeyAlgorithm, KeyRef, PublicKey, Signature, SignatureScheme};
 use keystore::{
@@ -19,7 +18,7 @@ use crate::objects::{self, Target};
 use crate::open::{self, Opened};
 use crate::pool::Pool;
 use crate::seat::{Open, Operation};
-use crate::token::{Failure, is_logged_in};
+use crate::token::Failure;
 
 /// Two generations at once confuse some tokens, so there is one at a time in the process.
 static GENERATION: Mutex<()> = Mutex::const_new(());
@@ -205,24 +204,12 @@ impl KeyBackend for Pkcs11Backend {
 
     async fn health(&self) -> Result<(), KeyError> {
         self.pool
-            .run(self.call("answer"), |open| must_be_logged_in(open))
+            .run(self.call("answer"), |open| open.must_see_everything())
             .await
     }
 }
 
-/// A session that is not logged in sees no private objects; an empty list would be a lie.
-fn must_be_logged_in(open: &Open) -> Result<(), Failure> {
-    if is_logged_in(&open.session)? {
-        return Ok(());
-    }
-    Err(Failure::Call(Error::Pkcs11(
-        RvError::UserNotLoggedIn,
-        cryptoki::context::Function::GetSessionInfo,
-    )))
-}
-
 fn list(open: &Open, prefix: &str) -> Result<Vec<FoundKey>, Failure> {
-    must_be_logged_in(open)?;
     let session = &open.session;
     let mut found = Vec::new();
     for private in session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {
@@ -242,7 +229,7 @@ fn list(open: &Open, prefix: &str) -> Result<Vec<FoundKey>, Failure> {
             made_at: None,
         });
     }
-    must_be_logged_in(open)?;
+    open.must_see_everything()?;
     Ok(found)
 }
 
@@ -257,7 +244,7 @@ fn destroy(open: &mut Open, target: &Target) -> Result<(), Failure> {
         }
         // What an interrupted call left of it.
         Err(Failure::Missing(error)) => {
-            must_be_logged_in(open)?;
+            open.must_see_everything()?;
             generate::remove_public(session, &target.id, target.algorithm, is_it)?;
             return Err(Failure::Missing(error));
         }

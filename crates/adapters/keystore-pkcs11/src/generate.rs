@@ -123,6 +123,9 @@ fn finish_earlier(open: &Open, order: &Order, id: &[u8]) -> Result<Option<Public
             Some(key) => return Err(taken(open, id, &format!("it is a key of {}", key.algorithm()))),
             None => remove(session, private)?,
         }
+    } else {
+        // Never take a key we cannot see for one that is not there.
+        open.must_see_everything()?;
     }
     for public in with_id(session, ObjectClass::PUBLIC_KEY, id)? {
         if !is_ours(&facts(session, public)?) {

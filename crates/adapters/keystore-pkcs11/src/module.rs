@@ -78,9 +78,9 @@ impl Module {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Finalises and initialises again, unless somebody else did since `seen`, or did just now, or a call hangs in
-    /// the module. Every session of the process becomes void. The caller holds no guard.
-    pub(crate) fn initialise_again(&self, seen: u64, until: Instant) -> Result<(), Error> {
+    /// Finalises and initialises again, unless somebody else did since `seen`, or did just now (which does not hold back
+    /// an urgent call), or a call hangs in the module. Every session of the process becomes void. The caller holds no guard.
+    pub(crate) fn initialise_again(&self, seen: u64, is_urgent: bool, until: Instant) -> Result<(), Error> {
         let guard = loop {
             match self.calls.try_write() {
                 Ok(guard) => break guard,
@@ -90,7 +90,7 @@ impl Module {
             }
         };
         let mut at = self.initialised_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.epoch() != seen || at.elapsed() < INITIALISATIONS_APART {
+        if self.epoch() != seen || (!is_urgent && at.elapsed() < INITIALISATIONS_APART) {
             return Ok(());
         }
         *at = Instant::now();

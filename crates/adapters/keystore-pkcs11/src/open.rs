@@ -60,9 +60,10 @@ pub(crate) fn open(config: &Pkcs11Config) -> Result<Opened, OpenError> {
         &chosen,
         config.pin.clone(),
     );
-    token
-        .log_in()
-        .map_err(|failure| login_failed(config, &token, failure))?;
+    if let Err(failure) = token.log_in() {
+        token.close();
+        return Err(login_failed(config, &token, failure));
+    }
     Ok(Opened {
         token: Arc::new(token),
         abilities,

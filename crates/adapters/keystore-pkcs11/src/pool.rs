@@ -67,6 +67,15 @@ struct Queued {
     due: Instant,
 }
 
+enum Prepared {
+    /// The session is open, or will be by the task's own attempts.
+    Ready,
+    /// The token has no room for this seat's session while other seats have theirs.
+    NoRoom,
+    /// No attempt can succeed.
+    Hopeless(KeyError),
+}
+
 /// Something to do at a seat, and somebody who waits for it.
 trait Task: Send + Sync {
     fn operation(&self) -> Operation;
@@ -258,11 +267,18 @@ impl Shared {
     fn work(self: Arc<Self>, number: u64) {
         let mut seat = Seat::new(Arc::clone(&self.token));
         while let Some(task) = self.next(number) {
-            if self.has_no_room(&mut seat) {
-                if self.hand_back(number, &task) {
-                    return;
+            match self.prepare(&mut seat) {
+                Prepared::Ready => {}
+                Prepared::NoRoom => {
+                    if self.hand_back(number, &task) {
+                        return;
+                    }
+                    continue;
                 }
-                continue;
+                Prepared::Hopeless(error) => {
+                    task.give_up(error);
+                    continue;
+                }
             }
             // A panic would otherwise leave the worker counted for ever and its caller without an answer.
             if catch_unwind(AssertUnwindSafe(|| task.run(&mut seat))).is_err() {
@@ -310,12 +326,19 @@ impl Shared {
         }
     }
 
-    /// Whether the token has no room for this seat's session while other seats have theirs.
-    fn has_no_room(&self, seat: &mut Seat) -> bool {
-        matches!(
-            seat.prepare(),
+    /// Opens the seat's session ahead of the task, to tell what concerns the seat from what concerns the task.
+    fn prepare(&self, seat: &mut Seat) -> Prepared {
+        match seat.prepare() {
             Err(Failure::Call(Error::Pkcs11(RvError::SessionCount, _)))
-        ) && self.token.sessions_open.load(Ordering::Relaxed) > 0
+                if self.token.sessions_open.load(Ordering::Relaxed) > 0 =>
+            {
+                Prepared::NoRoom
+            }
+            // Beginning the task would only repeat it, and a login is not to be repeated.
+            Err(Failure::Final(error) | Failure::Missing(error)) => Prepared::Hopeless(error),
+            // The task recovers from what can be recovered from.
+            Err(Failure::Call(_)) | Ok(()) => Prepared::Ready,
+        }
     }
 
     /// Leaves the task to the workers that have sessions, and ends this one. False when it was struck off meanwhile:

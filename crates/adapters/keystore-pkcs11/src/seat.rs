@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
@@ -25,6 +26,9 @@ pub(crate) struct Seat {
 pub(crate) struct Open {
     pub(crate) session: Session,
     pub(crate) store: String,
+    token: Arc<Token>,
+    /// Logins made when the attempt began.
+    logins: u64,
     /// Private keys found and verified in this session, by `CKA_ID` and public key.
     pub(crate) objects: HashMap<(Vec<u8>, SpkiSha256), ObjectHandle>,
     epoch: u64,
@@ -35,6 +39,20 @@ pub(crate) struct Open {
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) limit: Duration,
+}
+
+impl Open {
+    /// Fails unless this session was logged in all through the attempt. A session that is not sees no private objects:
+    /// nothing may be concluded from what it does not find.
+    pub(crate) fn must_see_everything(&self) -> Result<(), Failure> {
+        if is_logged_in(&self.session)? && self.token.logins() == self.logins {
+            return Ok(());
+        }
+        Err(Failure::Call(Error::Pkcs11(
+            RvError::UserNotLoggedIn,
+            Function::GetSessionInfo,
+        )))
+    }
 }
 
 impl Seat {
@@ -56,7 +74,6 @@ impl Seat {
         mut attempt: impl FnMut(&mut Open) -> Result<T, Failure>,
     ) -> Result<T, KeyError> {
         let until = Instant::now() + operation.limit;
-        let mut is_login_sure = false;
         let mut failures = 0;
         loop {
             let failure = match self.try_once(&mut attempt) {
@@ -64,19 +81,7 @@ impl Seat {
                 Err(failure) => failure,
             };
             let (recovery, error) = match failure {
-                Failure::Final(error) => return Err(error),
-                Failure::Missing(error) if is_login_sure => return Err(error),
-                Failure::Missing(error) => match self.is_logged_in() {
-                    Ok(true) => return Err(error),
-                    Ok(false) => {
-                        is_login_sure = true;
-                        (
-                            Recovery::Relogin,
-                            Error::Pkcs11(RvError::UserNotLoggedIn, cryptoki::context::Function::FindObjects),
-                        )
-                    }
-                    Err(error) => (recovery_of(&error), error),
-                },
+                Failure::Final(error) | Failure::Missing(error) => return Err(error),
                 Failure::Call(error) => (recovery_of(&error), error),
             };
             failures += 1;
@@ -102,7 +107,14 @@ impl Seat {
     ) -> Result<T, Failure> {
         let token = Arc::clone(&self.token);
         let _guard = token.module().enter();
-        attempt(self.session()?)
+        let open = self.session()?;
+        open.logins = token.logins();
+        match attempt(open) {
+            Err(Failure::Missing(error)) => {
+                Err(open.must_see_everything().err().unwrap_or(Failure::Final(error)))
+            }
+            other => other,
+        }
     }
 
     /// The session, opened and logged in where it was not.
@@ -116,9 +128,12 @@ impl Seat {
             let session = self.token.open_session()?;
             self.token.sessions_open.fetch_add(1, Ordering::Relaxed);
             let store = self.token.store().to_owned();
+            let token = Arc::clone(&self.token);
             self.open = Some(Open {
                 session,
                 store,
+                token,
+                logins: 0,
                 objects: HashMap::new(),
                 epoch,
             });
@@ -126,14 +141,6 @@ impl Seat {
         self.open
             .as_mut()
             .ok_or_else(|| Failure::Final(KeyError::fault(self.token.store(), "open a session", "none")))
-    }
-
-    fn is_logged_in(&self) -> Result<bool, Error> {
-        let _guard = self.token.module().enter();
-        match &self.open {
-            Some(open) if open.epoch == self.token.module().epoch() => is_logged_in(&open.session),
-            Some(_) | None => Ok(false),
-        }
     }
 
     /// Gives up the session after a failure; closes it where it may still stand.

@@ -42,6 +42,8 @@ pub(crate) struct Token {
     pin: SecretString,
     /// The session that holds the login, and the initialisation it belongs to. It does nothing else.
     anchor: Mutex<Option<(Session, u64)>>,
+    /// Counts our logins: a login since means that there was none for a while.
+    logins: AtomicU64,
     /// Sessions open beside the anchor.
     pub(crate) sessions_open: AtomicUsize,
 }
@@ -61,6 +63,7 @@ impl Token {
             slot: AtomicU64::new(seen.slot.id()),
             pin,
             anchor: Mutex::new(None),
+            logins: AtomicU64::new(0),
             sessions_open: AtomicUsize::new(0),
         }
     }
@@ -86,7 +89,12 @@ impl Token {
         self.module.functions().open_rw_session_no_drop(self.slot()?)
     }
 
-    pub(crate) fn slot(&self) -> Result<Slot, Error> {
+    /// How often the login was made.
+    pub(crate) fn logins(&self) -> u64 {
+        self.logins.load(Ordering::Acquire)
+    }
+
+    fn slot(&self) -> Result<Slot, Error> {
         Slot::try_from(self.slot.load(Ordering::Relaxed))
     }
 
@@ -124,7 +132,10 @@ impl Token {
             return Err(Failure::Final(self.denied(reason)));
         }
         match session.login(UserType::User, Some(&self.pin)) {
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
+                self.logins.fetch_add(1, Ordering::AcqRel);
+                Ok(())
+            }
             Err(Error::Pkcs11(value, function)) if may_log_in_again(value) => {
                 Err(Failure::Call(Error::Pkcs11(value, function)))
             }
@@ -163,10 +174,11 @@ impl Token {
     /// Looks for the token again after it, or the library, went away. The caller holds no guard.
     pub(crate) fn find_again(&self, cause: RvError, until: Instant) -> Result<(), Failure> {
         let epoch = self.module.epoch();
-        if cause != RvError::CryptokiNotInitialized && self.look()? {
+        let is_library_gone = cause == RvError::CryptokiNotInitialized;
+        if !is_library_gone && self.look()? {
             return Ok(());
         }
-        self.module.initialise_again(epoch, until)?;
+        self.module.initialise_again(epoch, is_library_gone, until)?;
         if self.look()? {
             return Ok(());
         }

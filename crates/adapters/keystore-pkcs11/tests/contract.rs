@@ -1,5 +1,8 @@
 //! The key backend contract on SoftHSM2.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up fails by panicking"
+)]
 
 mod support;
 

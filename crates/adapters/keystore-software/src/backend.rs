@@ -69,7 +69,9 @@ impl SoftwareBackend {
         entropy: Arc<dyn Entropy>,
         cluster: ClusterName,
     ) -> Result<Self, KeyError> {
-        let cipher = sealing.cipher().map_err(|error| KeyError::fault(SHOWN, "use the sealing key", error))?;
+        let cipher = sealing
+            .cipher()
+            .map_err(|error| KeyError::fault(SHOWN, "use the sealing key", error))?;
         let records = Records::new(state);
         records.check_seal(&sealing).await?;
         let concurrency = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -131,7 +133,9 @@ impl SoftwareBackend {
         }
         Err(KeyError::OtherStore {
             store: SHOWN.to_owned(),
-            expected: format!("{} {}", reference.backend, reference.store).trim_end().to_owned(),
+            expected: format!("{} {}", reference.backend, reference.store)
+                .trim_end()
+                .to_owned(),
         })
     }
 
@@ -140,7 +144,9 @@ impl SoftwareBackend {
         reference: &KeyRef,
         record: &KeyRecord,
     ) -> Result<(PrivateKey, zeroize::Zeroizing<Vec<u8>>), KeyError> {
-        record.open(reference.id, &self.cipher).map_err(|error| KeyError::fault(SHOWN, "open a key", error))
+        record
+            .open(reference.id, &self.cipher)
+            .map_err(|error| KeyError::fault(SHOWN, "open a key", error))
     }
 
     /// The private key referred to, from memory or out of its envelope.
@@ -155,7 +161,10 @@ impl SoftwareBackend {
         }
         let (record, _) = self.record(reference).await?;
         let (private_key, _) = self.unseal(reference, &record)?;
-        let cached = Arc::new(CachedKey { id: reference.id, private_key });
+        let cached = Arc::new(CachedKey {
+            id: reference.id,
+            private_key,
+        });
         self.cache.insert(&reference.handle, &cached);
         Ok(cached)
     }
@@ -168,7 +177,11 @@ impl SoftwareBackend {
         let is_it = public_key.spki_sha256() == reference.spki_sha256
             && public_key.algorithm() == reference.algorithm
             && found.id == reference.id;
-        if is_it { Ok(Some(found)) } else { Err(mismatch(reference, public_key.spki_sha256().to_string())) }
+        if is_it {
+            Ok(Some(found))
+        } else {
+            Err(mismatch(reference, public_key.spki_sha256().to_string()))
+        }
     }
 
     /// Runs a long computation away from the async executor, at most one per processor.
@@ -177,8 +190,11 @@ impl SoftwareBackend {
         operation: &'static str,
         work: impl FnOnce() -> Result<T, PrivateKeyError> + Send + 'static,
     ) -> Result<T, KeyError> {
-        let _permit =
-            self.computing.acquire().await.map_err(|error| KeyError::fault(SHOWN, operation, error))?;
+        let _permit = self
+            .computing
+            .acquire()
+            .await
+            .map_err(|error| KeyError::fault(SHOWN, operation, error))?;
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| KeyError::fault(SHOWN, operation, error))?
             .map_err(|error| KeyError::fault(SHOWN, operation, error))
@@ -203,7 +219,10 @@ impl SoftwareBackend {
             algorithm: request.algorithm,
             spki_sha256: public_key.spki_sha256(),
         };
-        Ok(GeneratedKey { reference, public_key })
+        Ok(GeneratedKey {
+            reference,
+            public_key,
+        })
     }
 }
 
@@ -229,9 +248,10 @@ impl KeyBackend for SoftwareBackend {
                 return self.generated(request, &record);
             }
             let algorithm = request.algorithm;
-            let key = self.compute("make a key", move || PrivateKey::generate(algorithm)).await?;
-            let record =
-                KeyRecord::seal(request, self.records.now(), &key, &self.cipher, &*self.entropy)?;
+            let key = self
+                .compute("make a key", move || PrivateKey::generate(algorithm))
+                .await?;
+            let record = KeyRecord::seal(request, self.records.now(), &key, &self.cipher, &*self.entropy)?;
             if self.records.insert(request.id, &record).await? {
                 return self.generated(request, &record);
             }
@@ -255,9 +275,14 @@ impl KeyBackend for SoftwareBackend {
         }
         if found.private_key.is_slow() {
             let message = message.to_vec();
-            return self.compute("sign", move || found.private_key.sign(scheme, &message)).await;
+            return self
+                .compute("sign", move || found.private_key.sign(scheme, &message))
+                .await;
         }
-        found.private_key.sign(scheme, message).map_err(|error| KeyError::fault(SHOWN, "sign", error))
+        found
+            .private_key
+            .sign(scheme, message)
+            .map_err(|error| KeyError::fault(SHOWN, "sign", error))
     }
 
     async fn public_key(&self, key: &KeyRef) -> Result<PublicKey, KeyError> {
@@ -276,7 +301,9 @@ impl KeyBackend for SoftwareBackend {
         all.into_iter()
             .filter(|(_, record)| record.is_labelled(&prefix))
             .map(|(handle, record)| {
-                record.found(&handle).map_err(|error| KeyError::fault(SHOWN, "list the keys", error))
+                record
+                    .found(&handle)
+                    .map_err(|error| KeyError::fault(SHOWN, "list the keys", error))
             })
             .collect()
     }
@@ -304,5 +331,8 @@ impl KeyBackend for SoftwareBackend {
 }
 
 fn not_found(reference: &KeyRef) -> KeyError {
-    KeyError::NotFound { store: SHOWN.to_owned(), handle: reference.handle.clone() }
+    KeyError::NotFound {
+        store: SHOWN.to_owned(),
+        handle: reference.handle.clone(),
+    }
 }

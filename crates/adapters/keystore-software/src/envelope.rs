@@ -30,10 +30,7 @@ pub(crate) enum EnvelopeError {
     Malformed(&'static str),
     #[error("the cipher does not accept its input")]
     Cipher,
-    #[error(
-        "the ciphertext was changed, or is another key's, or was sealed under another sealing key; \
-         restore the state from its backup"
-    )]
+    #[error("the ciphertext was changed, or is another key's, or was sealed under another sealing key")]
     NotOpened,
 }
 
@@ -59,9 +56,16 @@ impl SealingCipher {
         let mut bytes = Zeroizing::new(Vec::with_capacity(plain.len() + TAG_BYTES));
         bytes.extend_from_slice(plain);
         self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut *bytes)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut *bytes,
+            )
             .map_err(|_| EnvelopeError::Cipher)?;
-        Ok(Sealed { nonce: hex::encode(nonce), ciphertext: hex::encode(&*bytes) })
+        Ok(Sealed {
+            nonce: hex::encode(nonce),
+            ciphertext: hex::encode(&*bytes),
+        })
     }
 
     pub(crate) fn open(&self, context: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
@@ -71,7 +75,11 @@ impl SealingCipher {
         let mut bytes = Zeroizing::new(bytes);
         let plain = self
             .0
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes)
+            .open_in_place(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut bytes,
+            )
             .map_err(|_| EnvelopeError::NotOpened)?
             .len();
         bytes.truncate(plain);

@@ -103,7 +103,10 @@ impl PrivateKey {
             Pair::Ecdsa(pair) => PublicKey::from_ec_point(pair.public_key().as_ref()),
             Pair::Ed25519(pair) => PublicKey::from_ed25519(pair.public_key().as_ref()),
         };
-        Ok(Self { pair, public_key: public_key.map_err(PrivateKeyError::Public)? })
+        Ok(Self {
+            pair,
+            public_key: public_key.map_err(PrivateKeyError::Public)?,
+        })
     }
 
     pub(crate) const fn public_key(&self) -> &PublicKey {
@@ -125,7 +128,10 @@ impl PrivateKey {
 
     /// Whether a signature takes so long (half a millisecond and more) that it must not hold up an async executor.
     pub(crate) fn is_slow(&self) -> bool {
-        self.public_key.algorithm().rsa_bits().is_some_and(|bits| bits > 2048)
+        self.public_key
+            .algorithm()
+            .rsa_bits()
+            .is_some_and(|bits| bits > 2048)
     }
 
     pub(crate) fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, PrivateKeyError> {
@@ -137,7 +143,8 @@ impl PrivateKey {
         let raw = match &self.pair {
             Pair::Rsa(pair) => {
                 let mut raw = vec![0; pair.public_modulus_len()];
-                pair.sign(rsa_encoding(scheme)?, &random, message, &mut raw).map_err(not_signed)?;
+                pair.sign(rsa_encoding(scheme)?, &random, message, &mut raw)
+                    .map_err(not_signed)?;
                 raw
             }
             Pair::Ecdsa(pair) => pair.sign(&random, message).map_err(not_signed)?.as_ref().to_vec(),

@@ -53,7 +53,7 @@ pub(crate) enum RecordError {
     OtherVersion { id: String, version: u32 },
     #[error("the document of software key {id} is inconsistent: {reason}; restore the state from its backup")]
     Inconsistent { id: String, reason: &'static str },
-    #[error("software key {id} does not open")]
+    #[error("software key {id} does not open; restore the state from its backup")]
     NotOpened {
         id: String,
         #[source]
@@ -78,16 +78,22 @@ impl KeyRecord {
         entropy: &dyn Entropy,
     ) -> Result<Self, KeyError> {
         let fault = |error: EnvelopeError| KeyError::fault(SHOWN, "seal a key", error);
-        let pkcs8 = key.to_pkcs8().map_err(|error| KeyError::fault(SHOWN, "encode a key", error))?;
+        let pkcs8 = key
+            .to_pkcs8()
+            .map_err(|error| KeyError::fault(SHOWN, "encode a key", error))?;
         let mut data_key = Zeroizing::new([0; 32]);
-        entropy.fill(&mut *data_key).map_err(|error| fault(EnvelopeError::Entropy(error)))?;
+        entropy
+            .fill(&mut *data_key)
+            .map_err(|error| fault(EnvelopeError::Entropy(error)))?;
 
         let label = request.label.to_string();
         let context = |purpose| context(purpose, request.id, key.public_key(), &label, made_at);
         let private_key = SealingCipher::new(&data_key)
             .and_then(|cipher| cipher.seal(entropy, &context(Purpose::PrivateKey), &pkcs8))
             .map_err(fault)?;
-        let data_key = cipher.seal(entropy, &context(Purpose::DataKey), &*data_key).map_err(fault)?;
+        let data_key = cipher
+            .seal(entropy, &context(Purpose::DataKey), &*data_key)
+            .map_err(fault)?;
         Ok(Self {
             version: VERSION,
             algorithm: request.algorithm,
@@ -105,10 +111,16 @@ impl KeyRecord {
         struct Versioned {
             version: u32,
         }
-        let not_decoded = |source| RecordError::NotDecoded { id: id.to_owned(), source };
+        let not_decoded = |source| RecordError::NotDecoded {
+            id: id.to_owned(),
+            source,
+        };
         let Versioned { version } = serde_json::from_slice(bytes).map_err(not_decoded)?;
         if version != VERSION {
-            return Err(RecordError::OtherVersion { id: id.to_owned(), version });
+            return Err(RecordError::OtherVersion {
+                id: id.to_owned(),
+                version,
+            });
         }
         let record: Self = serde_json::from_slice(bytes).map_err(not_decoded)?;
         if record.spki.algorithm() != record.algorithm {
@@ -130,12 +142,22 @@ impl KeyRecord {
         id: KeyId,
         cipher: &SealingCipher,
     ) -> Result<(PrivateKey, Zeroizing<Vec<u8>>), RecordError> {
-        let not_opened = |source| RecordError::NotOpened { id: id.to_string(), source };
-        let inconsistent = |reason| RecordError::Inconsistent { id: id.to_string(), reason };
+        let not_opened = |source| RecordError::NotOpened {
+            id: id.to_string(),
+            source,
+        };
+        let inconsistent = |reason| RecordError::Inconsistent {
+            id: id.to_string(),
+            reason,
+        };
         let context = |purpose| context(purpose, id, &self.spki, &self.label, self.made_at);
-        let data_key = cipher.open(&context(Purpose::DataKey), &self.data_key).map_err(not_opened)?;
-        let data_key: &[u8; 32] =
-            data_key.as_slice().try_into().map_err(|_| inconsistent("the data key has another length"))?;
+        let data_key = cipher
+            .open(&context(Purpose::DataKey), &self.data_key)
+            .map_err(not_opened)?;
+        let data_key: &[u8; 32] = data_key
+            .as_slice()
+            .try_into()
+            .map_err(|_| inconsistent("the data key has another length"))?;
         let pkcs8 = SealingCipher::new(data_key)
             .and_then(|cipher| cipher.open(&context(Purpose::PrivateKey), &self.private_key))
             .map_err(not_opened)?;
@@ -166,7 +188,11 @@ impl KeyRecord {
         let is_it = self.spki.spki_sha256() == reference.spki_sha256
             && self.algorithm == reference.algorithm
             && reference.id.to_string() == reference.handle;
-        if is_it { Ok(()) } else { Err(mismatch(reference, self.spki.spki_sha256().to_string())) }
+        if is_it {
+            Ok(())
+        } else {
+            Err(mismatch(reference, self.spki.spki_sha256().to_string()))
+        }
     }
 
     pub(crate) fn found(&self, id: &str) -> Result<FoundKey, RecordError> {

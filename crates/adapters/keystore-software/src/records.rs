@@ -58,7 +58,9 @@ impl Records {
 
     /// Checks that the sealing key is the one this state belongs to; a state that belongs to none is given to this one.
     pub(crate) async fn check_seal(&self, sealing: &SealingKey) -> Result<(), KeyError> {
-        let ours = sealing.check_value().map_err(|error| KeyError::fault(SHOWN, "use the sealing key", error))?;
+        let ours = sealing
+            .check_value()
+            .map_err(|error| KeyError::fault(SHOWN, "use the sealing key", error))?;
         let key = seal_key()?;
         if let Some(entry) = read(&*self.state, &key).await? {
             return compare_seals(&entry, &ours);
@@ -72,9 +74,16 @@ impl Records {
                 )),
             ));
         }
-        let seal = Seal { version: 1, check_value: ours.clone() };
+        let seal = Seal {
+            version: 1,
+            check_value: ours.clone(),
+        };
         let value = serde_json::to_vec(&seal).map_err(|error| KeyError::fault(SHOWN, "open", error))?;
-        let write = Write { key: key.clone(), expect: Expect::Absent, change: Change::Put { value, expires: None } };
+        let write = Write {
+            key: key.clone(),
+            expect: Expect::Absent,
+            change: Change::Put { value, expires: None },
+        };
         match self.state.commit(vec![write]).await {
             Ok(_) => Ok(()),
             // Another handle was first; its sealing key must be ours.
@@ -82,7 +91,9 @@ impl Records {
                 Some(entry) => compare_seals(&entry, &ours),
                 None => Err(unavailable("open", "the seal changes under us")),
             },
-            Err(error @ (CommitError::Malformed(_) | CommitError::Store(_))) => Err(not_committed("open", error)),
+            Err(error @ (CommitError::Malformed(_) | CommitError::Store(_))) => {
+                Err(not_committed("open", error))
+            }
         }
     }
 
@@ -101,9 +112,15 @@ impl Records {
 
     /// Stores a new key; `false` when the id is taken.
     pub(crate) async fn insert(&self, id: KeyId, record: &KeyRecord) -> Result<bool, KeyError> {
-        let value = record.encode().map_err(|error| KeyError::fault(SHOWN, "encode a key", error))?;
+        let value = record
+            .encode()
+            .map_err(|error| KeyError::fault(SHOWN, "encode a key", error))?;
         let change = Change::Put { value, expires: None };
-        let write = Write { key: record_key(id)?, expect: Expect::Absent, change };
+        let write = Write {
+            key: record_key(id)?,
+            expect: Expect::Absent,
+            change,
+        };
         match self.state.commit(vec![write]).await {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict { .. }) => Ok(false),
@@ -115,7 +132,11 @@ impl Records {
 
     /// Removes a key as it was read; `false` when it changed since.
     pub(crate) async fn remove(&self, id: KeyId, revision: Revision) -> Result<bool, KeyError> {
-        let write = Write { key: record_key(id)?, expect: Expect::At(revision), change: Change::Delete };
+        let write = Write {
+            key: record_key(id)?,
+            expect: Expect::At(revision),
+            change: Change::Delete,
+        };
         match self.state.commit(vec![write]).await {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict { .. }) => Ok(false),
@@ -136,7 +157,13 @@ impl Records {
                 .await
                 .map_err(|error| not_read("list the keys", error))?;
             for entry in page.entries {
-                let handle = entry.key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+                let handle = entry
+                    .key
+                    .as_str()
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 let record = KeyRecord::decode(&handle, &entry.value)
                     .map_err(|error| KeyError::fault(SHOWN, "list the keys", error))?;
                 found.push((handle, record));
@@ -151,7 +178,10 @@ impl Records {
 
 fn compare_seals(entry: &Entry, ours: &str) -> Result<(), KeyError> {
     let damaged = |error| KeyError::fault(SHOWN, "read what recognises the sealing key", error);
-    let Seal { version: _, check_value } = serde_json::from_slice(&entry.value).map_err(damaged)?;
+    let Seal {
+        version: _,
+        check_value,
+    } = serde_json::from_slice(&entry.value).map_err(damaged)?;
     if check_value == ours {
         return Ok(());
     }
@@ -165,7 +195,10 @@ fn compare_seals(entry: &Entry, ours: &str) -> Result<(), KeyError> {
 }
 
 async fn read(state: &dyn State, key: &StateKey) -> Result<Option<Entry>, KeyError> {
-    state.get(key).await.map_err(|error| not_read("read the state", error))
+    state
+        .get(key)
+        .await
+        .map_err(|error| not_read("read the state", error))
 }
 
 fn not_read(operation: &'static str, error: StateError) -> KeyError {
@@ -185,7 +218,11 @@ fn not_committed(operation: &'static str, error: CommitError) -> KeyError {
 }
 
 pub(crate) fn unavailable(operation: &'static str, reason: &str) -> KeyError {
-    KeyError::Unavailable { store: SHOWN.to_owned(), operation, reason: reason.to_owned() }
+    KeyError::Unavailable {
+        store: SHOWN.to_owned(),
+        operation,
+        reason: reason.to_owned(),
+    }
 }
 
 fn record_key(id: KeyId) -> Result<StateKey, KeyError> {

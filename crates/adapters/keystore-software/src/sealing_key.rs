@@ -128,9 +128,14 @@ impl SealingKey {
     pub fn load(path: &Path) -> Result<Self, SealingKeyError> {
         let not_read = |source: io::Error| {
             if source.kind() == io::ErrorKind::NotFound {
-                SealingKeyError::Missing { path: path.to_owned() }
+                SealingKeyError::Missing {
+                    path: path.to_owned(),
+                }
             } else {
-                SealingKeyError::NotRead { path: path.to_owned(), source }
+                SealingKeyError::NotRead {
+                    path: path.to_owned(),
+                    source,
+                }
             }
         };
         // Without O_NONBLOCK a named pipe in its place would hold up the start for ever.
@@ -149,7 +154,10 @@ impl SealingKey {
                 count => length += count,
             }
         }
-        let malformed = |reason| SealingKeyError::Malformed { path: path.to_owned(), reason };
+        let malformed = |reason| SealingKeyError::Malformed {
+            path: path.to_owned(),
+            reason,
+        };
         if length != FILE_BYTES {
             return Err(malformed("it has another length"));
         }
@@ -174,7 +182,10 @@ impl SealingKey {
         temporary.push(format!(".{}.new", hex::encode(suffix)));
         let temporary = PathBuf::from(temporary);
 
-        let not_created = |source| SealingKeyError::NotCreated { path: path.to_owned(), source };
+        let not_created = |source| SealingKeyError::NotCreated {
+            path: path.to_owned(),
+            source,
+        };
         let written = key.write(&temporary).and_then(|()| {
             // A link appears whole or not at all, and never replaces what is there.
             std::fs::hard_link(&temporary, path)
@@ -186,8 +197,13 @@ impl SealingKey {
             Err(error) => return Err(not_created(error)),
         }
         removed.map_err(not_created)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(not_created)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(not_created)?;
         Ok(key)
     }
 
@@ -198,7 +214,11 @@ impl SealingKey {
         let (digits, end) = rest.split_at_mut(2 * KEY_BYTES);
         hex::encode_to_slice(self.0.as_slice(), digits).map_err(io::Error::other)?;
         end.fill(b'\n');
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(&*text)?;
         file.sync_all()
     }
@@ -236,19 +256,31 @@ impl hkdf::KeyType for Derived {
 }
 
 fn check_access(file: &File, path: &Path) -> Result<(), SealingKeyError> {
-    let facts =
-        file.metadata().map_err(|source| SealingKeyError::NotRead { path: path.to_owned(), source })?;
+    let facts = file.metadata().map_err(|source| SealingKeyError::NotRead {
+        path: path.to_owned(),
+        source,
+    })?;
     if !facts.is_file() {
-        return Err(SealingKeyError::Malformed { path: path.to_owned(), reason: "it is not a regular file" });
+        return Err(SealingKeyError::Malformed {
+            path: path.to_owned(),
+            reason: "it is not a regular file",
+        });
     }
     let mode = facts.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(SealingKeyError::Exposed { path: path.to_owned(), mode });
+        return Err(SealingKeyError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
     }
     let user = nix::unistd::geteuid().as_raw();
     // What root placed for us we may trust; what another user placed we may not.
     if facts.uid() != user && facts.uid() != 0 {
-        return Err(SealingKeyError::OtherOwner { path: path.to_owned(), owner: facts.uid(), user });
+        return Err(SealingKeyError::OtherOwner {
+            path: path.to_owned(),
+            owner: facts.uid(),
+            user,
+        });
     }
     Ok(())
 }

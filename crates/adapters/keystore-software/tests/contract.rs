@@ -62,13 +62,21 @@ impl Bench for SoftwareBench {
 
     async fn open(&self, cluster: &ClusterName) -> Result<Box<dyn KeyBackend>, BenchError> {
         let sealing = SealingKey::from_bytes([7; 32]);
-        let backend =
-            SoftwareBackend::open(Arc::clone(&self.state), sealing, Arc::new(Random), cluster.clone()).await?;
+        let backend = SoftwareBackend::open(
+            Arc::clone(&self.state),
+            sealing,
+            Arc::new(Random),
+            cluster.clone(),
+        )
+        .await?;
         Ok(Box::new(backend.with_clock(Arc::new(Noon))))
     }
 }
 
 fn main() -> ExitCode {
-    let memory = SoftwareBench { name: "memory", state: Arc::new(MemoryState::new(Arc::new(Noon))) };
+    let memory = SoftwareBench {
+        name: "memory",
+        state: Arc::new(MemoryState::new(Arc::new(Noon))),
+    };
     keystore_contract::run_all(vec![Arc::new(memory)])
 }

@@ -46,7 +46,9 @@ struct Content {
 
 impl Record {
     fn content_at(&self, now: UnixSeconds) -> Option<&Content> {
-        self.content.as_ref().filter(|content| content.expires.is_none_or(|moment| moment > now))
+        self.content
+            .as_ref()
+            .filter(|content| content.expires.is_none_or(|moment| moment > now))
     }
 
     fn entry_at(&self, key: &StateKey, now: UnixSeconds) -> Option<Entry> {
@@ -84,7 +86,11 @@ impl Documents {
         now: UnixSeconds,
     ) -> Page {
         let limit = limit.clamp(1, PAGE_MAX);
-        let first = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let first = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
         let start = match after.map(StateKey::as_str) {
             Some(after) if after >= first.as_str() => Bound::Excluded(after),
             Some(_) | None => Bound::Included(first.as_str()),
@@ -95,14 +101,28 @@ impl Documents {
             .take_while(|(key, _)| key.is_in(folder))
             .filter_map(|(key, record)| record.entry_at(key, now));
         let entries: Vec<Entry> = found.by_ref().take(limit).collect();
-        let next = found.next().and_then(|_| entries.last().map(|entry| entry.key.clone()));
-        Page { entries, next, revision: self.newest }
+        let next = found
+            .next()
+            .and_then(|_| entries.last().map(|entry| entry.key.clone()));
+        Page {
+            entries,
+            next,
+            revision: self.newest,
+        }
     }
 
     /// Checks every expectation.
     pub(crate) fn check(&self, writes: &[Write], now: UnixSeconds) -> Result<(), CommitError> {
-        for Write { key, expect, change: _ } in writes {
-            let found = self.records.get(key).filter(|record| record.content_at(now).is_some());
+        for Write {
+            key,
+            expect,
+            change: _,
+        } in writes
+        {
+            let found = self
+                .records
+                .get(key)
+                .filter(|record| record.content_at(now).is_some());
             let is_met = match expect {
                 Expect::Absent => found.is_none(),
                 Expect::At(revision) => found.is_some_and(|record| record.revision == *revision),
@@ -119,14 +139,37 @@ impl Documents {
     pub(crate) fn apply(&mut self, writes: Vec<Write>, now: UnixSeconds) -> Revision {
         let revision = Revision(self.newest.0.saturating_add(1));
         self.newest = revision;
-        for Write { key, expect: _, change } in writes {
+        for Write {
+            key,
+            expect: _,
+            change,
+        } in writes
+        {
             match change {
                 Change::Put { value, expires } => {
-                    self.set(key, Record { revision, content: Some(Content { value, expires }), is_deleted: false });
+                    self.set(
+                        key,
+                        Record {
+                            revision,
+                            content: Some(Content { value, expires }),
+                            is_deleted: false,
+                        },
+                    );
                 }
                 Change::Delete => {
-                    if self.records.get(&key).is_some_and(|record| record.content_at(now).is_some()) {
-                        self.set(key, Record { revision, content: None, is_deleted: true });
+                    if self
+                        .records
+                        .get(&key)
+                        .is_some_and(|record| record.content_at(now).is_some())
+                    {
+                        self.set(
+                            key,
+                            Record {
+                                revision,
+                                content: None,
+                                is_deleted: true,
+                            },
+                        );
                     }
                 }
                 Change::Keep => {}
@@ -138,7 +181,10 @@ impl Documents {
     }
 
     fn set(&mut self, key: StateKey, record: Record) {
-        self.by_revision.entry(record.revision).or_default().insert(key.clone());
+        self.by_revision
+            .entry(record.revision)
+            .or_default()
+            .insert(key.clone());
         self.gone += usize::from(record.content.is_none());
         let expires = record.content.as_ref().and_then(|content| content.expires);
         self.first_expiry = self.first_expiry.into_iter().chain(expires).min();
@@ -178,7 +224,11 @@ impl Documents {
         if self.gone <= self.history_max {
             return;
         }
-        let is_gone = |key: &StateKey| self.records.get(key).is_some_and(|record| record.content.is_none());
+        let is_gone = |key: &StateKey| {
+            self.records
+                .get(key)
+                .is_some_and(|record| record.content.is_none())
+        };
         let surplus = self.gone - self.history_max;
         let oldest: Vec<(Revision, StateKey)> = self
             .by_revision

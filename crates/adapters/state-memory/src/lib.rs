@@ -56,8 +56,13 @@ impl MemoryState {
     /// and answers [`StateError::Compacted`].
     pub fn with_history(clock: Arc<dyn Clock>, history_max: usize) -> Self {
         let (newest, _) = watch::channel(Revision(0));
-        let inner = Mutex::new(Inner { documents: Documents::new(history_max), commits_left: None });
-        Self { shared: Arc::new(Shared { clock, inner, newest }) }
+        let inner = Mutex::new(Inner {
+            documents: Documents::new(history_max),
+            commits_left: None,
+        });
+        Self {
+            shared: Arc::new(Shared { clock, inner, newest }),
+        }
     }
 
     /// For tests: from now on every commit fails as on a full disk, or no longer does.
@@ -83,19 +88,25 @@ impl State for MemoryState {
     }
 
     async fn list(&self, folder: &str, after: Option<&StateKey>, limit: usize) -> Result<Page, StateError> {
-        Ok(self.inner().documents.list(folder, after, limit, self.shared.clock.now()))
+        Ok(self
+            .inner()
+            .documents
+            .list(folder, after, limit, self.shared.clock.now()))
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Revision, CommitError> {
         check_commit(&writes)?;
         let mut inner = self.inner();
-        let Inner { documents, commits_left } = &mut *inner;
+        let Inner {
+            documents,
+            commits_left,
+        } = &mut *inner;
         let now = self.shared.clock.now();
         documents.check(&writes, now)?;
         if let Some(left) = commits_left {
-            *left = left
-                .checked_sub(1)
-                .ok_or_else(|| StateError::Unwritable("no space left in memory (a test said so)".to_owned()))?;
+            *left = left.checked_sub(1).ok_or_else(|| {
+                StateError::Unwritable("no space left in memory (a test said so)".to_owned())
+            })?;
         }
         let revision = documents.apply(writes, now);
         // Under the lock, so that the channel never goes back.
@@ -110,6 +121,7 @@ impl State for MemoryState {
     async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
         let mut newest = self.shared.newest.subscribe();
         let seen = newest.wait_for(|newest| *newest > revision).await;
-        seen.map(|newest| *newest).map_err(|closed| StateError::Unavailable(closed.into()))
+        seen.map(|newest| *newest)
+            .map_err(|closed| StateError::Unavailable(closed.into()))
     }
 }

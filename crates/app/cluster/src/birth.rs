@@ -71,12 +71,17 @@ impl Cluster {
     async fn identify(&mut self) -> Result<bool, ClusterError> {
         let key = documents::path("cluster", "identity")?;
         if let Some(stored) = documents::load::<ClusterRecord>(self.state.as_ref(), &key).await? {
-            let ClusterRecord { cluster, suite, born_at: _, made_by: _ } = stored.value;
+            let ClusterRecord { cluster, suite, born_at, made_by } = stored.value;
             if cluster != self.settings.cluster {
                 let (stored, configured) = (cluster.to_string(), self.settings.cluster.to_string());
                 return Err(Refusal::OtherCluster { stored, configured }.into());
             }
-            self.suite = suite;
+            self.suite = self.settings.suite.unwrap_or(suite);
+            if self.suite != suite {
+                let record = ClusterRecord { cluster, suite: self.suite, born_at, made_by };
+                let write = documents::put(key, Expect::At(stored.revision), &record)?;
+                documents::commit(self.state.as_ref(), "cluster", vec![write]).await?;
+            }
             return Ok(false);
         }
         let view: View = crate::cluster::read_view(self.state.as_ref()).await?;
@@ -91,6 +96,12 @@ impl Cluster {
             born_at: self.now(),
             made_by: self.settings.version.clone(),
         };
+        let event = AuditEvent::ClusterCreated {
+            version: self.settings.version.clone(),
+            storage: self.custody.preferred().describe().summary.clone(),
+            suite: self.suite.to_string(),
+        };
+        self.journal.record(&Actor::System, event).await?;
         let write = documents::put(key, Expect::Absent, &record)?;
         documents::commit(self.state.as_ref(), "cluster", vec![write]).await?;
         Ok(true)

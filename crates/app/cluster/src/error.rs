@@ -81,6 +81,18 @@ pub enum Refusal {
         /// Why, and what to do.
         reason: String,
     },
+    /// The backend cannot make the keys that the suite asks for.
+    #[error("{storage} cannot make the {algorithm} key that suite {suite} asks for in the {authority} authority; set `auth_service.authentication.signature_algorithm_suite` to hsm-v1, or legacy where only RSA is known")]
+    Algorithm {
+        /// The authority.
+        authority: AuthorityType,
+        /// The algorithm.
+        algorithm: key::KeyAlgorithm,
+        /// The suite.
+        suite: authority::Suite,
+        /// The backend.
+        storage: String,
+    },
     /// No key of that id.
     #[error("no key {0} is known; `signetctl keys ls` shows those that are")]
     UnknownKey(KeyId),
@@ -119,6 +131,7 @@ impl Refusal {
             Self::Conflict { .. } => "conflict",
             Self::OtherCluster { .. } => "other_cluster",
             Self::NoUsableKey { .. } => "no_usable_key",
+            Self::Algorithm { .. } => "algorithm_unsupported",
             Self::UnknownKey(_) => "unknown_key",
             Self::KeyStatus { .. } => "key_status",
             Self::Lint { .. } => "lint",

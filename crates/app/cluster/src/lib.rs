@@ -17,6 +17,7 @@ mod prepare;
 mod record;
 mod retire;
 mod rotator;
+mod signer;
 mod status;
 mod watch;
 

@@ -103,11 +103,10 @@ impl Cluster {
             not_after: plan.not_after,
             allowed_by: format!("generation {generation} of the {authority} authority is being made"),
         };
-        let linted = profile::lint_authority(plan).map_err(crate::issue::lint_refusal)?;
+        let to_be_signed = plan.to_be_signed().map_err(internal)?;
         let signer = self.signer_for(authority, generation, key)?;
-        let linted = linted.into_to_be_signed();
-        let signed = self.sign(actor, &signer, &announcement, linted.scheme(), linted.to_be_signed()).await?;
-        let der = linted.assemble(&signed.signature).map_err(internal)?;
+        let signed = self.sign(actor, &signer, &announcement, scheme, &to_be_signed).await?;
+        let der = x509::assemble(&to_be_signed, scheme, &signed.signature).map_err(internal)?;
         self.record_issued(&signer, announcement, signed, der.clone()).await?;
         key.certificate = Some(HexBytes(der));
         issuer_of(authority, key)
@@ -146,9 +145,9 @@ impl Cluster {
         };
         self.journal.record(&Actor::System, event).await?;
         let next_update = plan.next_update;
-        let linted = profile::lint_crl(plan, &issuer).map_err(crate::issue::lint_refusal)?.into_to_be_signed();
-        let signature = signer.sign_unnumbered(linted.scheme(), linted.to_be_signed()).await?;
-        let der = linted.assemble(&signature).map_err(internal)?;
+        let to_be_signed = plan.to_be_signed().map_err(internal)?;
+        let signature = signer.sign_unnumbered(issuer.scheme, &to_be_signed).await?;
+        let der = x509::assemble(&to_be_signed, issuer.scheme, &signature).map_err(internal)?;
         Ok(CrlRecord { number, this_update: now, next_update, der: HexBytes(der), revoked: count })
     }
 

@@ -64,7 +64,7 @@ impl Cluster {
         };
         let plan = rotation::plan(&record.rotation, goal).map_err(refused)?;
         let keys = if is_beginning {
-            authority.forms().iter().map(|form| (*form, self.suite.algorithm(authority, *form))).collect()
+            self.wanted(authority)?
         } else {
             Vec::new()
         };

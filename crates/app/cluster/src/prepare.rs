@@ -7,6 +7,8 @@ use audit::Actor;
 use audit::AuditEvent;
 use authority::AuthorityType;
 use authority::KeyForm;
+use authority::Suite;
+use key::KeyAlgorithm;
 use key::KeyId;
 use keystore::GenerateKey;
 use keystore::KeyLabel;
@@ -17,6 +19,7 @@ use state::Write;
 
 use crate::Cluster;
 use crate::ClusterError;
+use crate::Refusal;
 use crate::documents;
 use crate::documents::Stored;
 use crate::journal::sixteen;
@@ -65,13 +68,14 @@ impl Cluster {
         generation: Generation,
     ) -> Result<Stored<PrepareRecord>, ClusterError> {
         let store = &self.custody.preferred().describe().store;
+        let wanted = self.wanted(authority)?;
         let found = documents::load::<PrepareRecord>(self.state.as_ref(), path).await?;
         let expect = match found {
             None => Expect::Absent,
             Some(stored) => {
                 let is_same = stored.value.generation == generation
                     && stored.value.store == *store
-                    && stored.value.keys.iter().map(|key| (key.form, key.algorithm)).eq(self.wanted(authority));
+                    && stored.value.keys.iter().map(|key| (key.form, key.algorithm)).eq(wanted.iter().copied());
                 if is_same {
                     return Ok(stored);
                 }
@@ -79,7 +83,7 @@ impl Cluster {
             }
         };
         let mut keys = Vec::new();
-        for (form, algorithm) in self.wanted(authority) {
+        for (form, algorithm) in wanted {
             let id = KeyId::from_random(sixteen(self.entropy.as_ref())?);
             keys.push(PlannedKey { id, form, algorithm });
         }
@@ -89,9 +93,27 @@ impl Cluster {
         Ok(Stored { value, revision })
     }
 
-    fn wanted(&self, authority: AuthorityType) -> impl Iterator<Item = (KeyForm, key::KeyAlgorithm)> {
-        let suite = self.suite;
-        authority.forms().iter().map(move |form| (*form, suite.algorithm(authority, *form)))
+    /// The keys a new generation of an authority has, as far as the backend can make them.
+    ///
+    /// # Errors
+    /// [`Refusal::Algorithm`] when it cannot: nothing was made then.
+    pub(crate) fn wanted(&self, authority: AuthorityType) -> Result<Vec<(KeyForm, KeyAlgorithm)>, ClusterError> {
+        let description = self.custody.preferred().describe();
+        let mut wanted = Vec::new();
+        for form in authority.forms() {
+            let algorithm = self.suite.algorithm(authority, *form);
+            let is_legacy = self.suite == Suite::Legacy && description.algorithms.contains(&KeyAlgorithm::Rsa2048);
+            if description.algorithms.contains(&algorithm) {
+                wanted.push((*form, algorithm));
+            } else if is_legacy {
+                // Tokens of the legacy suite often know RSA alone.
+                wanted.push((*form, KeyAlgorithm::Rsa2048));
+            } else {
+                let storage = description.summary.clone();
+                return Err(Refusal::Algorithm { authority, algorithm, suite: self.suite, storage }.into());
+            }
+        }
+        Ok(wanted)
     }
 
     async fn make_key(

@@ -21,7 +21,7 @@ use serde::Serialize;
 /// The cluster itself: `cluster/identity`. Written once, at birth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ClusterRecord {
+pub(crate) struct ClusterRecord {
     /// Its name; it never changes.
     pub cluster: ClusterName,
     /// The algorithms of new keys, chosen at birth.
@@ -113,7 +113,7 @@ impl AuthorityRecord {
 /// Keys about to be made for a generation: `prepare/<type>`. Written before the first is made, so that a crash finds them again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PrepareRecord {
+pub(crate) struct PrepareRecord {
     /// The generation they are for.
     pub generation: Generation,
     /// The backend's store they are to be made in.
@@ -127,7 +127,7 @@ pub struct PrepareRecord {
 /// A key about to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlannedKey {
+pub(crate) struct PlannedKey {
     /// The id it will have.
     pub id: KeyId,
     /// What it will sign.
@@ -204,7 +204,7 @@ pub struct CrlRecord {
 /// An auth server: `server/<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ServerRecord {
+pub(crate) struct ServerRecord {
     /// The version of Signet it runs.
     pub version: String,
     /// The store new keys are made in.

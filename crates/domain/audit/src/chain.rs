@@ -152,12 +152,25 @@ pub struct Break {
 pub struct Verifier {
     /// The last entry that fitted.
     pub head: Head,
+    /// Whether the line before was skipped and could not be read, so that the hash the next one must name is not known.
+    is_blind: bool,
 }
 
 impl Verifier {
     /// Begins after an entry that is known to be good; [`Head::EMPTY`] for a whole log.
     pub const fn new(head: Head) -> Self {
-        Self { head }
+        Self { head, is_blind: false }
+    }
+
+    /// Goes on after a line that did not fit, taking its own word for its place, to find what else does not fit.
+    pub fn skip(&mut self, line: impl AsRef<[u8]>) {
+        let expected = self.head.sequence.saturating_add(1);
+        match Head::of_line(line.as_ref()) {
+            Some(head) if head.sequence >= expected => *self = Self::new(head),
+            // It belongs before: it takes no place of its own.
+            Some(_) => {}
+            None => *self = Self { head: Head { sequence: expected, hash: self.head.hash }, is_blind: true },
+        }
     }
 
     /// Checks that a line, without its line feed, is the next entry, to the last byte.
@@ -185,11 +198,11 @@ impl Verifier {
             let reason = format!("entry {} stands where entry {expected} belongs", parts.sequence);
             return broken(BreakKind::Reordered, reason);
         }
-        if parts.previous != hex::encode(self.head.hash).as_bytes() {
+        if !self.is_blind && parts.previous != hex::encode(self.head.hash).as_bytes() {
             let reason = format!("it does not follow entry {}: one of the two was replaced", self.head.sequence);
             return broken(BreakKind::Replaced, reason);
         }
-        self.head = Head { sequence: expected, hash };
+        *self = Self::new(Head { sequence: expected, hash });
         Ok(self.head)
     }
 

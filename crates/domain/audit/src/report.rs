@@ -34,6 +34,25 @@ impl AuditReport {
         self.findings.is_empty()
     }
 
+    /// Compares with a head recorded elsewhere, given the entry the log has of that number.
+    pub fn compare_anchor(&mut self, anchor: Head, found: Option<Head>) {
+        let Head { sequence, hash } = anchor;
+        if sequence > self.head.sequence {
+            let first = self.head.sequence.saturating_add(1);
+            let reason = format!("the log ends before entry {sequence}, which was recorded as its last");
+            self.add(Place::Anchor, Break { sequence: first, kind: BreakKind::Truncated, reason });
+            return;
+        }
+        let same = found.map(|found| found.hash == hash);
+        let (kind, reason) = match same {
+            Some(true) => return,
+            None if sequence == 0 => return,
+            Some(false) => (BreakKind::Replaced, "it is not the entry that was recorded elsewhere under its number"),
+            None => (BreakKind::Removed, "it was recorded elsewhere and is missing here"),
+        };
+        self.add(Place::Anchor, Break { sequence, kind, reason: reason.to_owned() });
+    }
+
     /// Adds something that does not fit.
     pub fn add(&mut self, place: Place, found: Break) {
         if self.findings.len() < Self::FINDINGS_MAX {

@@ -284,6 +284,40 @@ fn removed_reordered_repeated_replaced_and_truncated_entries_show() {
 }
 
 #[test]
+fn a_check_goes_on_after_a_break_and_finds_nothing_more_than_there_is() {
+    let entries = chain(6);
+    let mut edited = entries[2].line.replace("instance", "Instance");
+    for garbage in [std::mem::take(&mut edited), "garbage".to_owned()] {
+        let lines = [&entries[0].line, &entries[1].line, &garbage, &entries[3].line, &entries[5].line, &entries[4].line];
+        let mut verifier = Verifier::new(Head::EMPTY);
+        let mut found = Vec::new();
+        for line in lines {
+            if let Err(broken) = verifier.check(line) {
+                found.push((broken.kind, broken.sequence));
+                verifier.skip(line);
+            }
+        }
+        assert_eq!(found, [(BreakKind::Edited, 3), (BreakKind::Removed, 5), (BreakKind::Reordered, 7)]);
+        assert_eq!(verifier.head, entries[5].head);
+    }
+}
+
+#[test]
+fn a_recorded_head_shows_a_truncated_or_rewritten_log() {
+    let entries = chain(3);
+    let judge = |anchor: Head, found: Option<Head>| {
+        let mut report = AuditReport { head: entries[2].head, ..AuditReport::new() };
+        report.compare_anchor(anchor, found);
+        report.findings.iter().map(|finding| (finding.kind, finding.sequence)).collect::<Vec<_>>()
+    };
+    assert_eq!(judge(entries[1].head, Some(entries[1].head)), []);
+    assert_eq!(judge(Head::EMPTY, None), []);
+    assert_eq!(judge(Head { hash: [7; 32], ..entries[1].head }, Some(entries[1].head)), [(BreakKind::Replaced, 2)]);
+    assert_eq!(judge(entries[1].head, None), [(BreakKind::Removed, 2)]);
+    assert_eq!(judge(Head { sequence: 5, hash: [7; 32] }, None), [(BreakKind::Truncated, 4)]);
+}
+
+#[test]
 fn heads_and_envelopes_survive_a_document() {
     let head = chain(3)[2].head;
     let text = serde_json::to_string(&head).unwrap();

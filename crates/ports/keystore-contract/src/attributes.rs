@@ -19,7 +19,13 @@ async fn the_key_is_kept_in(stage: &Stage, algorithm: key::KeyAlgorithm) -> Outc
         (Custody::Sealed, KeyAttributes::Sealed) | (Custody::Cloud, KeyAttributes::AssertedByApi) => true,
         (
             Custody::Token,
-            KeyAttributes::Token { sensitive, always_sensitive, extractable, never_extractable, local },
+            KeyAttributes::Token {
+                sensitive,
+                always_sensitive,
+                extractable,
+                never_extractable,
+                local,
+            },
         ) => {
             let is_not_denied = |answer: Option<bool>| answer != Some(false);
             sensitive
@@ -30,7 +36,11 @@ async fn the_key_is_kept_in(stage: &Stage, algorithm: key::KeyAlgorithm) -> Outc
         }
         (Custody::Sealed | Custody::Token | Custody::Cloud, _) => false,
     };
-    if is_kept { Ok(()) } else { Err(Failure(format!("{:?} has {attributes:?}", stage.has.custody))) }
+    if is_kept {
+        Ok(())
+    } else {
+        Err(Failure(format!("{:?} has {attributes:?}", stage.has.custody)))
+    }
 }
 
 async fn an_open_backend_is_healthy(stage: &Stage) -> Outcome {

@@ -23,7 +23,10 @@ cases! {
 
 /// Fails the case when the key still signs, or when the backend only says "not now".
 async fn cannot_sign(backend: &dyn KeyBackend, key: &KeyRef) -> Outcome {
-    match backend.sign(key, key.algorithm.default_scheme(), b"message").await {
+    match backend
+        .sign(key, key.algorithm.default_scheme(), b"message")
+        .await
+    {
         Err(error) if !error.is_transient() => Ok(()),
         Err(error) => Err(Failure(format!("wanted a lasting refusal, got {error:?}"))),
         Ok(_) => Err(Failure("a destroyed key signed".to_owned())),
@@ -43,9 +46,18 @@ async fn a_key_destroyed_at_once_is_not_found(stage: &Stage) -> Outcome {
     let key = stage.make_quick(&*backend).await?;
     backend.destroy(&key.reference).await?;
     let scheme = key.reference.algorithm.default_scheme();
-    refused!(backend.sign(&key.reference, scheme, b"message").await, KeyError::NotFound { .. });
-    refused!(backend.public_key(&key.reference).await, KeyError::NotFound { .. });
-    refused!(backend.attributes(&key.reference).await, KeyError::NotFound { .. });
+    refused!(
+        backend.sign(&key.reference, scheme, b"message").await,
+        KeyError::NotFound { .. }
+    );
+    refused!(
+        backend.public_key(&key.reference).await,
+        KeyError::NotFound { .. }
+    );
+    refused!(
+        backend.attributes(&key.reference).await,
+        KeyError::NotFound { .. }
+    );
     assert_eq!(backend.list().await?, []);
     Ok(())
 }
@@ -78,7 +90,10 @@ async fn destroying_twice_is_success(stage: &Stage) -> Outcome {
 async fn a_mismatch_destroys_nothing(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
     let key = stage.make_quick(&*backend).await?;
-    let wrong = KeyRef { spki_sha256: SpkiSha256([7; 32]), ..key.reference.clone() };
+    let wrong = KeyRef {
+        spki_sha256: SpkiSha256([7; 32]),
+        ..key.reference.clone()
+    };
     refused!(backend.destroy(&wrong).await, KeyError::Mismatch { .. });
     signs(&*backend, &key, b"still there").await
 }

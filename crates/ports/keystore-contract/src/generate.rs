@@ -28,7 +28,14 @@ cases! {
 
 async fn the_description_is_what_the_bench_declares(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
-    let Description { kind: _, store: _, summary, algorithms, concurrency, destroys_at_once } = backend.describe();
+    let Description {
+        kind: _,
+        store: _,
+        summary,
+        algorithms,
+        concurrency,
+        destroys_at_once,
+    } = backend.describe();
     assert_eq!(*algorithms, stage.has.algorithms);
     assert_eq!(*destroys_at_once, stage.has.destroys_at_once);
     assert!(*concurrency > 0);
@@ -92,9 +99,20 @@ async fn the_same_id_with_another_algorithm_is_refused(stage: &Stage) -> Outcome
     let backend = stage.open().await?;
     let request = stage.request(stage.quick()?, 1);
     let key = stage.make(&*backend, &request).await?;
-    let other = stage.has.algorithms.iter().find(|algorithm| **algorithm != request.algorithm);
+    let other = stage
+        .has
+        .algorithms
+        .iter()
+        .find(|algorithm| **algorithm != request.algorithm);
     let other = *other.ok_or_else(|| Failure("the case needs two algorithms".to_owned()))?;
-    refused_for_good(backend.generate(&GenerateKey { algorithm: other, ..request }).await)?;
+    refused_for_good(
+        backend
+            .generate(&GenerateKey {
+                algorithm: other,
+                ..request
+            })
+            .await,
+    )?;
     assert_eq!(backend.list().await?.len(), 1);
     signs(&*backend, &key, b"still the first").await
 }
@@ -103,9 +121,19 @@ async fn the_same_id_with_another_label_is_refused(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
     let request = stage.request(stage.quick()?, 1);
     let key = stage.make(&*backend, &request).await?;
-    refused_for_good(backend.generate(&GenerateKey { label: stage.label(2), ..request }).await)?;
+    refused_for_good(
+        backend
+            .generate(&GenerateKey {
+                label: stage.label(2),
+                ..request
+            })
+            .await,
+    )?;
     let found = backend.list().await?;
-    assert_eq!(found.iter().map(|key| key.label.generation).collect::<Vec<_>>(), [1]);
+    assert_eq!(
+        found.iter().map(|key| key.label.generation).collect::<Vec<_>>(),
+        [1]
+    );
     signs(&*backend, &key, b"still the first").await
 }
 
@@ -122,8 +150,14 @@ async fn different_ids_make_different_keys(stage: &Stage) -> Outcome {
 
 async fn other_algorithms_are_refused_as_unsupported(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
-    for algorithm in KeyAlgorithm::ALL.into_iter().filter(|algorithm| !stage.has.algorithms.contains(algorithm)) {
-        refused!(backend.generate(&stage.request(algorithm, 1)).await, KeyError::Unsupported { .. });
+    for algorithm in KeyAlgorithm::ALL
+        .into_iter()
+        .filter(|algorithm| !stage.has.algorithms.contains(algorithm))
+    {
+        refused!(
+            backend.generate(&stage.request(algorithm, 1)).await,
+            KeyError::Unsupported { .. }
+        );
     }
     assert_eq!(backend.list().await?.len(), 0);
     Ok(())

@@ -28,7 +28,9 @@ async fn every_key_is_listed_with_its_label(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
     let mut made = BTreeMap::new();
     for generation in 1..=3 {
-        let key = stage.make(&*backend, &stage.request(stage.quick()?, generation)).await?;
+        let key = stage
+            .make(&*backend, &stage.request(stage.quick()?, generation))
+            .await?;
         made.insert(key.reference.handle, (stage.label(generation), key.public_key));
     }
     let listed = backend.list().await?;
@@ -49,13 +51,18 @@ async fn keys_of_another_cluster_never_appear(stage: &Stage) -> Outcome {
     let ours = stage.make_quick(&*backend).await?;
     let stranger = fresh_cluster()?;
     let other = stage.open_for(&stranger).await?;
-    let request = GenerateKey { label: label_of(&stranger, 1), ..stage.request(stage.quick()?, 1) };
+    let request = GenerateKey {
+        label: label_of(&stranger, 1),
+        ..stage.request(stage.quick()?, 1)
+    };
     let theirs = other.generate(&request).await?;
 
     let listed = [backend.list().await?, other.list().await?];
     other.destroy(&theirs.reference).await?;
-    let handles: Vec<Vec<String>> =
-        listed.into_iter().map(|keys| keys.into_iter().map(|key| key.handle).collect()).collect();
+    let handles: Vec<Vec<String>> = listed
+        .into_iter()
+        .map(|keys| keys.into_iter().map(|key| key.handle).collect())
+        .collect();
     assert_eq!(handles, [[ours.reference.handle], [theirs.reference.handle]]);
     Ok(())
 }
@@ -74,10 +81,16 @@ async fn a_cluster_whose_name_begins_alike_is_another(stage: &Stage) -> Outcome 
 async fn many_keys_are_all_listed(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
     for generation in 1..=MANY {
-        stage.make(&*backend, &stage.request(stage.quick()?, generation)).await?;
+        stage
+            .make(&*backend, &stage.request(stage.quick()?, generation))
+            .await?;
     }
-    let mut generations: Vec<u64> =
-        backend.list().await?.into_iter().map(|key| key.label.generation).collect();
+    let mut generations: Vec<u64> = backend
+        .list()
+        .await?
+        .into_iter()
+        .map(|key| key.label.generation)
+        .collect();
     generations.sort_unstable();
     assert_eq!(generations, (1..=MANY).collect::<Vec<u64>>());
     Ok(())

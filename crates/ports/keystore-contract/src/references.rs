@@ -32,9 +32,15 @@ async fn a_reference_with_another_public_key_is_a_mismatch(stage: &Stage) -> Out
     let key = stage.make_quick(&*backend).await?;
     // A backend that has seen the key sign must not answer from what it remembers.
     signs(&*backend, &key, b"first").await?;
-    let wrong = KeyRef { spki_sha256: SpkiSha256([7; 32]), ..key.reference.clone() };
+    let wrong = KeyRef {
+        spki_sha256: SpkiSha256([7; 32]),
+        ..key.reference.clone()
+    };
     let scheme = wrong.algorithm.default_scheme();
-    refused!(backend.sign(&wrong, scheme, b"message").await, KeyError::Mismatch { .. });
+    refused!(
+        backend.sign(&wrong, scheme, b"message").await,
+        KeyError::Mismatch { .. }
+    );
     refused!(backend.public_key(&wrong).await, KeyError::Mismatch { .. });
     refused!(backend.attributes(&wrong).await, KeyError::Mismatch { .. });
     signs(&*backend, &key, b"and still").await
@@ -44,9 +50,15 @@ async fn a_reference_to_another_key_of_ours_is_a_mismatch(stage: &Stage) -> Outc
     let backend = stage.open().await?;
     let one = stage.make_quick(&*backend).await?;
     let two = stage.make_quick(&*backend).await?;
-    let crossed = KeyRef { spki_sha256: two.reference.spki_sha256, ..one.reference };
+    let crossed = KeyRef {
+        spki_sha256: two.reference.spki_sha256,
+        ..one.reference
+    };
     let scheme = crossed.algorithm.default_scheme();
-    refused!(backend.sign(&crossed, scheme, b"message").await, KeyError::Mismatch { .. });
+    refused!(
+        backend.sign(&crossed, scheme, b"message").await,
+        KeyError::Mismatch { .. }
+    );
     Ok(())
 }
 
@@ -54,9 +66,15 @@ async fn a_reference_to_another_store_is_refused(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
     let key = stage.make_quick(&*backend).await?;
     let store = format!("{}-of-somebody-else", key.reference.store);
-    let elsewhere = KeyRef { store, ..key.reference.clone() };
+    let elsewhere = KeyRef {
+        store,
+        ..key.reference.clone()
+    };
     let scheme = elsewhere.algorithm.default_scheme();
-    refused!(backend.sign(&elsewhere, scheme, b"message").await, KeyError::OtherStore { .. });
+    refused!(
+        backend.sign(&elsewhere, scheme, b"message").await,
+        KeyError::OtherStore { .. }
+    );
     refused!(backend.public_key(&elsewhere).await, KeyError::OtherStore { .. });
     refused!(backend.attributes(&elsewhere).await, KeyError::OtherStore { .. });
     refused!(backend.destroy(&elsewhere).await, KeyError::OtherStore { .. });
@@ -70,9 +88,15 @@ async fn a_reference_to_another_kind_of_backend_is_refused(stage: &Stage) -> Out
         BackendKind::Software => BackendKind::Pkcs11,
         BackendKind::Pkcs11 | BackendKind::AwsKms => BackendKind::Software,
     };
-    let elsewhere = KeyRef { backend: other, ..key.reference.clone() };
+    let elsewhere = KeyRef {
+        backend: other,
+        ..key.reference.clone()
+    };
     let scheme = elsewhere.algorithm.default_scheme();
-    refused!(backend.sign(&elsewhere, scheme, b"message").await, KeyError::OtherStore { .. });
+    refused!(
+        backend.sign(&elsewhere, scheme, b"message").await,
+        KeyError::OtherStore { .. }
+    );
     refused!(backend.destroy(&elsewhere).await, KeyError::OtherStore { .. });
     signs(&*backend, &key, b"nothing was destroyed").await
 }
@@ -80,9 +104,16 @@ async fn a_reference_to_another_kind_of_backend_is_refused(stage: &Stage) -> Out
 async fn a_missing_key_is_not_found(stage: &Stage) -> Outcome {
     let backend = stage.open().await?;
     let key = stage.make_quick(&*backend).await?;
-    let missing = KeyRef { id: fresh_id(), handle: another_handle(&key.reference.handle), ..key.reference };
+    let missing = KeyRef {
+        id: fresh_id(),
+        handle: another_handle(&key.reference.handle),
+        ..key.reference
+    };
     let scheme = missing.algorithm.default_scheme();
-    refused!(backend.sign(&missing, scheme, b"message").await, KeyError::NotFound { .. });
+    refused!(
+        backend.sign(&missing, scheme, b"message").await,
+        KeyError::NotFound { .. }
+    );
     refused!(backend.public_key(&missing).await, KeyError::NotFound { .. });
     refused!(backend.attributes(&missing).await, KeyError::NotFound { .. });
     backend.destroy(&missing).await?;

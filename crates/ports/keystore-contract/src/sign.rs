@@ -71,7 +71,12 @@ async fn signatures_made_at_the_same_time_verify(stage: &Stage, algorithm: KeyAl
             let (backend, key) = (Arc::clone(&backend), key.clone());
             tokio::spawn(async move {
                 for number in 0..SIGNATURES_PER_TASK {
-                    signs(&*backend, &key, format!("message {number} of task {task}").as_bytes()).await?;
+                    signs(
+                        &*backend,
+                        &key,
+                        format!("message {number} of task {task}").as_bytes(),
+                    )
+                    .await?;
                 }
                 Outcome::Ok(())
             })

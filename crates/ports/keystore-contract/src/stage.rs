@@ -31,7 +31,12 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new(bench: Arc<dyn Bench>) -> Result<Self, Failure> {
         let has = bench.capabilities();
-        Ok(Self { bench, cluster: fresh_cluster()?, has, made: Mutex::default() })
+        Ok(Self {
+            bench,
+            cluster: fresh_cluster()?,
+            has,
+            made: Mutex::default(),
+        })
     }
 
     /// Opens the backend for the case's cluster.
@@ -59,13 +64,19 @@ impl Stage {
             KeyAlgorithm::Rsa3072,
             KeyAlgorithm::Rsa4096,
         ];
-        let found = order.into_iter().find(|algorithm| self.has.algorithms.contains(algorithm));
+        let found = order
+            .into_iter()
+            .find(|algorithm| self.has.algorithms.contains(algorithm));
         found.ok_or_else(|| Failure("the bench declares no algorithm".to_owned()))
     }
 
     /// A request for a key with a fresh id, labelled with the case's cluster.
     pub(crate) fn request(&self, algorithm: KeyAlgorithm, generation: u64) -> GenerateKey {
-        GenerateKey { id: fresh_id(), algorithm, label: self.label(generation) }
+        GenerateKey {
+            id: fresh_id(),
+            algorithm,
+            label: self.label(generation),
+        }
     }
 
     /// A label of the case's cluster.
@@ -80,7 +91,10 @@ impl Stage {
         request: &GenerateKey,
     ) -> Result<GeneratedKey, KeyError> {
         let key = backend.generate(request).await?;
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(key.reference.clone());
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(key.reference.clone());
         Ok(key)
     }
 
@@ -114,7 +128,10 @@ impl Stage {
 
 /// A cluster name no other case, process or run has.
 pub(crate) fn fresh_cluster() -> Result<ClusterName, Failure> {
-    Ok(ClusterName::parse(&format!("c{}.example.com", uuid::Uuid::new_v4().simple()))?)
+    Ok(ClusterName::parse(&format!(
+        "c{}.example.com",
+        uuid::Uuid::new_v4().simple()
+    ))?)
 }
 
 /// A key id no other key has.
@@ -124,7 +141,12 @@ pub(crate) fn fresh_id() -> KeyId {
 
 /// A label of a cluster.
 pub(crate) fn label_of(cluster: &ClusterName, generation: u64) -> KeyLabel {
-    KeyLabel { cluster: cluster.clone(), authority: AuthorityType::Host, form: KeyForm::Tls, generation }
+    KeyLabel {
+        cluster: cluster.clone(),
+        authority: AuthorityType::Host,
+        form: KeyForm::Tls,
+        generation,
+    }
 }
 
 /// Checks that a backend signs with a key and that the signature is the key's.
@@ -140,9 +162,17 @@ macro_rules! refused {
         match $result {
             Err($wanted) => {}
             Err(other) => {
-                return Err($crate::case::Failure(format!("wanted {}, got {other:?}", stringify!($wanted))));
+                return Err($crate::case::Failure(format!(
+                    "wanted {}, got {other:?}",
+                    stringify!($wanted)
+                )));
             }
-            Ok(_) => return Err($crate::case::Failure(format!("wanted {}, got success", stringify!($wanted)))),
+            Ok(_) => {
+                return Err($crate::case::Failure(format!(
+                    "wanted {}, got success",
+                    stringify!($wanted)
+                )))
+            }
         }
     };
 }

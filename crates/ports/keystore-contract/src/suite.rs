@@ -54,18 +54,29 @@ struct Planned {
 
 fn trials(bench: &Arc<dyn Bench>, runtime: &Arc<Runtime>) -> Vec<Trial> {
     let planned = plan(bench.as_ref());
-    let skipped: Vec<String> =
-        planned.iter().filter(|case| case.is_skipped).map(|case| case.name.clone()).collect();
+    let skipped: Vec<String> = planned
+        .iter()
+        .filter(|case| case.is_skipped)
+        .map(|case| case.name.clone())
+        .collect();
     let bench_name = bench.name().to_owned();
     let golden = PathBuf::from(format!("tests/skips-{bench_name}.txt"));
-    let golden = Trial::test(format!("{bench_name}/skipped_cases_are_the_known_ones"), move || {
-        compare_skips(&golden, &skipped).map_err(|Failure(text)| Failed::from(text))
-    });
+    let golden = Trial::test(
+        format!("{bench_name}/skipped_cases_are_the_known_ones"),
+        move || compare_skips(&golden, &skipped).map_err(|Failure(text)| Failed::from(text)),
+    );
     let cases = planned.into_iter().map(|case| {
         let (bench, runtime) = (Arc::clone(bench), Arc::clone(runtime));
-        let Planned { name, body, algorithm, is_skipped } = case;
+        let Planned {
+            name,
+            body,
+            algorithm,
+            is_skipped,
+        } = case;
         Trial::test(format!("{bench_name}/{name}"), move || {
-            runtime.block_on(play(bench, body, algorithm)).map_err(|Failure(text)| Failed::from(text))
+            runtime
+                .block_on(play(bench, body, algorithm))
+                .map_err(|Failure(text)| Failed::from(text))
         })
         .with_ignored_flag(is_skipped)
     });
@@ -89,7 +100,12 @@ fn plan(bench: &dyn Bench) -> Vec<Planned> {
         let applies = applies(&has);
         match body {
             Body::Once(_) => {
-                planned.push(Planned { name: name.to_owned(), body, algorithm: None, is_skipped: !applies });
+                planned.push(Planned {
+                    name: name.to_owned(),
+                    body,
+                    algorithm: None,
+                    is_skipped: !applies,
+                });
             }
             Body::Each(_) => planned.extend(KeyAlgorithm::ALL.into_iter().map(|algorithm| Planned {
                 name: format!("{name}::{}", slug(algorithm)),
@@ -136,16 +152,26 @@ fn compare_skips(golden: &PathBuf, skipped: &[String]) -> Outcome {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         return Ok(std::fs::write(golden, found)?);
     }
-    let known = std::fs::read_to_string(golden)
-        .map_err(|error| Failure(format!("{}: {error}; UPDATE_GOLDEN=1 writes it", golden.display())))?;
+    let known = std::fs::read_to_string(golden).map_err(|error| {
+        Failure(format!(
+            "{}: {error}; UPDATE_GOLDEN=1 writes it",
+            golden.display()
+        ))
+    })?;
     if known == found {
         return Ok(());
     }
     let lines = |text: &str, other: &str, sign: &str| -> String {
         let is_new = |line: &&str| !other.lines().any(|known| known == *line);
-        text.lines().filter(is_new).map(|line| format!("\n{sign} {line}")).collect()
+        text.lines()
+            .filter(is_new)
+            .map(|line| format!("\n{sign} {line}"))
+            .collect()
     };
     let fewer = lines(&known, &found, "-");
     let more = lines(&found, &known, "+");
-    Err(Failure(format!("{} differs from the cases skipped:{fewer}{more}", golden.display())))
+    Err(Failure(format!(
+        "{} differs from the cases skipped:{fewer}{more}",
+        golden.display()
+    )))
 }

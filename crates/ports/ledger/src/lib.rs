@@ -30,6 +30,11 @@ pub const TEXT_BYTES_MAX: usize = 4 * 1_024;
 /// The most rows of one page.
 pub const PAGE_MAX: usize = 1_000;
 
+/// The rows of a page for the limit of a query.
+pub const fn page_size(limit: usize) -> usize {
+    if limit == 0 || limit > PAGE_MAX { PAGE_MAX } else { limit }
+}
+
 /// A fact to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {

@@ -35,7 +35,9 @@ impl StateKey {
             !segment.is_empty()
                 && segment != "."
                 && segment != ".."
-                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@:-".contains(&b))
+                && segment
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._@:-".contains(&b))
         };
         if text.len() <= 256 && text.split('/').count() <= 8 && text.split('/').all(is_segment) {
             Ok(Self(text.to_owned()))
@@ -51,7 +53,11 @@ impl StateKey {
 
     /// Whether the document lies in the folder: `a/b` and `a/b/c` lie in `a`, `ab` does not. Everything lies in the empty folder.
     pub fn is_in(&self, folder: &str) -> bool {
-        folder.is_empty() || self.0.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        folder.is_empty()
+            || self
+                .0
+                .strip_prefix(folder)
+                .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -100,8 +106,18 @@ pub struct Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { key, value, revision, expires } = self;
-        write!(f, "Entry({key}, {} bytes, revision {}, expires {expires:?})", value.len(), revision.0)
+        let Self {
+            key,
+            value,
+            revision,
+            expires,
+        } = self;
+        write!(
+            f,
+            "Entry({key}, {} bytes, revision {}, expires {expires:?})",
+            value.len(),
+            revision.0
+        )
     }
 }
 
@@ -155,7 +171,12 @@ pub fn check_commit(writes: &[Write]) -> Result<(), CommitError> {
         return Err(CommitError::Malformed("it has more than 128 writes"));
     }
     let mut seen = BTreeSet::new();
-    for Write { key, expect: _, change } in writes {
+    for Write {
+        key,
+        expect: _,
+        change,
+    } in writes
+    {
         if !seen.insert(key) {
             return Err(CommitError::Malformed("it names a document twice"));
         }
@@ -267,10 +288,27 @@ mod tests {
 
     #[test]
     fn paths_cannot_climb() {
-        for good in ["a", "authority/host", "key/software/abc-1", "node/web@example.com:22"] {
+        for good in [
+            "a",
+            "authority/host",
+            "key/software/abc-1",
+            "node/web@example.com:22",
+        ] {
             assert!(StateKey::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "/", "a/", "/a", "a//b", "..", "a/../b", "a b", "a\0", &"a".repeat(257), "1/2/3/4/5/6/7/8/9"] {
+        for bad in [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "..",
+            "a/../b",
+            "a b",
+            "a\0",
+            &"a".repeat(257),
+            "1/2/3/4/5/6/7/8/9",
+        ] {
             assert!(StateKey::parse(bad).is_err(), "{bad}");
         }
         assert!(StateKey::parse("a/b").unwrap().is_in("a"));

@@ -12,29 +12,28 @@ use crate::file::At;
 use crate::file::AwsKmsFile;
 use crate::file::MultiRegionFile;
 
-const SECTION: &str = "auth_service.ca_key_params.aws_kms";
-
-pub(super) fn check(file: AwsKmsFile, problems: &mut Problems) -> Option<AwsKmsConfig> {
+/// Checks the section at this path.
+pub(super) fn check(section: &str, file: AwsKmsFile, problems: &mut Problems) -> Option<AwsKmsConfig> {
     let AwsKmsFile {
         account,
         region,
         tags,
         multi_region,
     } = file;
-    let account = check_account(account, problems);
+    let account = check_account(section, account, problems);
     let region = match region {
-        Some(region) => check_region(&format!("{SECTION}.region"), &region, problems),
+        Some(region) => check_region(&format!("{section}.region"), &region, problems),
         None => {
             problems.missing(
-                &format!("{SECTION}.region"),
+                &format!("{section}.region"),
                 "the region is not named",
                 "name it, such as eu-central-1",
             );
             None
         }
     };
-    let tags = check_tags(tags.unwrap_or_default(), problems);
-    let multi_region = check_multi_region(multi_region.unwrap_or_default(), region.as_ref(), problems);
+    let tags = check_tags(section, tags.unwrap_or_default(), problems);
+    let multi_region = check_multi_region(section, multi_region.unwrap_or_default(), region.as_ref(), problems);
     Some(AwsKmsConfig {
         account: account?,
         region: region?,
@@ -43,8 +42,8 @@ pub(super) fn check(file: AwsKmsFile, problems: &mut Problems) -> Option<AwsKmsC
     })
 }
 
-fn check_account(value: At<String>, problems: &mut Problems) -> Option<AwsAccount> {
-    let path = format!("{SECTION}.account");
+fn check_account(section: &str, value: At<String>, problems: &mut Problems) -> Option<AwsAccount> {
+    let path = format!("{section}.account");
     let next = "write the 12 digits of the account in quotes; `aws sts get-caller-identity` shows them";
     match value {
         None => {
@@ -83,6 +82,7 @@ fn check_region(path: &str, value: &Spanned<String>, problems: &mut Problems) ->
 /// The rules of AWS for tags: keys of 1 to 128 and values of up to 256 characters, none beginning with `aws:`; KMS
 /// takes 50 tags a key, and one place is kept for the cluster's.
 fn check_tags(
+    section: &str,
     tags: BTreeMap<String, Spanned<String>>,
     problems: &mut Problems,
 ) -> Option<BTreeMap<String, String>> {
@@ -94,14 +94,14 @@ fn check_tags(
     if tags.len() > TAGS_MAX {
         let what = format!("{} tags are too many", tags.len());
         problems.missing(
-            &format!("{SECTION}.tags"),
+            &format!("{section}.tags"),
             what,
             format!("keep at most {TAGS_MAX}"),
         );
         is_sound = false;
     }
     for (key, value) in tags {
-        let path = format!("{SECTION}.tags.{}", key.chars().take(128).collect::<String>());
+        let path = format!("{section}.tags.{}", key.chars().take(128).collect::<String>());
         let fault = if key.is_empty() || key.chars().count() > 128 {
             Some(("a tag has a key of 1 to 128 characters", "shorten it".to_owned()))
         } else if key.to_ascii_lowercase().starts_with("aws:") {
@@ -133,6 +133,7 @@ fn check_tags(
 
 /// The outer `None` is a problem, the inner one means keys of one region.
 fn check_multi_region(
+    section: &str,
     file: MultiRegionFile,
     region: Option<&AwsRegion>,
     problems: &mut Problems,
@@ -142,7 +143,7 @@ fn check_multi_region(
         primary_region,
         replica_regions,
     } = file;
-    let section = format!("{SECTION}.multi_region");
+    let section = format!("{section}.multi_region");
     let path = format!("{section}.primary_region");
     let primary = match &primary_region {
         Some(value) => Some(check_region(&path, value, problems)?),

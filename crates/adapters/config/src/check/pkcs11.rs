@@ -12,9 +12,9 @@ use crate::file::At;
 use crate::file::PinText;
 use crate::file::Pkcs11File;
 
-const SECTION: &str = "auth_service.ca_key_params.pkcs11";
-
+/// Checks the section at this path.
 pub(super) fn check(
+    section: &str,
     file: Pkcs11File,
     environment: &Environment,
     problems: &mut Problems,
@@ -27,10 +27,10 @@ pub(super) fn check(
         pin_path,
         max_sessions,
     } = file;
-    let module_path = check_module(module_path, problems);
-    let token = check_token(token_label, slot_number, problems);
-    let pin = check_pin(pin, pin_path, environment, problems);
-    let max_sessions = check_max_sessions(max_sessions, problems);
+    let module_path = check_module(section, module_path, problems);
+    let token = check_token(section, token_label, slot_number, problems);
+    let pin = check_pin(section, pin, pin_path, environment, problems);
+    let max_sessions = check_max_sessions(section, max_sessions, problems);
     Some(Pkcs11Config {
         module_path: module_path?,
         token: token?,
@@ -39,8 +39,8 @@ pub(super) fn check(
     })
 }
 
-fn check_module(value: At<String>, problems: &mut Problems) -> Option<PathBuf> {
-    let path = format!("{SECTION}.module_path");
+fn check_module(section: &str, value: At<String>, problems: &mut Problems) -> Option<PathBuf> {
+    let path = format!("{section}.module_path");
     let next =
         "name the vendor's PKCS#11 library with its absolute path, such as /usr/lib/softhsm/libsofthsm2.so";
     match value {
@@ -62,13 +62,18 @@ fn check_module(value: At<String>, problems: &mut Problems) -> Option<PathBuf> {
     }
 }
 
-fn check_token(label: At<String>, slot: At<u64>, problems: &mut Problems) -> Option<TokenChoice> {
+fn check_token(
+    section: &str,
+    label: At<String>,
+    slot: At<u64>,
+    problems: &mut Problems,
+) -> Option<TokenChoice> {
     match (label, slot) {
-        (Some(label), None) => check_label(label, problems),
+        (Some(label), None) => check_label(section, label, problems),
         (None, Some(slot)) => Some(TokenChoice::Slot(slot.value)),
         (None, None) => {
             problems.missing(
-                SECTION,
+                section,
                 "neither token_label nor slot_number is given",
                 "name the token by one of them; `pkcs11-tool --module … --list-slots` shows both",
             );
@@ -76,7 +81,7 @@ fn check_token(label: At<String>, slot: At<u64>, problems: &mut Problems) -> Opt
         }
         (Some(_), Some(slot)) => {
             problems.at(
-                &format!("{SECTION}.slot_number"),
+                &format!("{section}.slot_number"),
                 &slot,
                 "token_label is given too, and they may not mean the same token",
                 "keep one of them; the label is the one that survives a reboot",
@@ -86,8 +91,12 @@ fn check_token(label: At<String>, slot: At<u64>, problems: &mut Problems) -> Opt
     }
 }
 
-fn check_label(label: serde_saphyr::Spanned<String>, problems: &mut Problems) -> Option<TokenChoice> {
-    let path = format!("{SECTION}.token_label");
+fn check_label(
+    section: &str,
+    label: serde_saphyr::Spanned<String>,
+    problems: &mut Problems,
+) -> Option<TokenChoice> {
+    let path = format!("{section}.token_label");
     if label.value.trim().is_empty() {
         problems.at(
             &path,
@@ -115,6 +124,7 @@ fn check_label(label: serde_saphyr::Spanned<String>, problems: &mut Problems) ->
 }
 
 fn check_pin(
+    section: &str,
     pin: At<PinText>,
     pin_path: At<String>,
     environment: &Environment,
@@ -125,7 +135,7 @@ fn check_pin(
     match (pin, pin_path) {
         (Some(_), Some(pin_path)) => {
             problems.at(
-                &format!("{SECTION}.pin_path"),
+                &format!("{section}.pin_path"),
                 &pin_path,
                 "pin is given too",
                 "keep pin_path and remove pin",
@@ -133,13 +143,13 @@ fn check_pin(
             None
         }
         (Some(pin), None) if pin.value.0.expose_secret().is_empty() => {
-            problems.at(&format!("{SECTION}.pin"), &pin, "the PIN is empty", next);
+            problems.at(&format!("{section}.pin"), &pin, "the PIN is empty", next);
             None
         }
         (Some(pin), None) => Some(PinSource::Given(pin.value.0)),
         (None, Some(pin_path)) if pin_path.value.is_empty() => {
             problems.at(
-                &format!("{SECTION}.pin_path"),
+                &format!("{section}.pin_path"),
                 &pin_path,
                 "the path is empty",
                 "name the file that holds the PIN",
@@ -154,7 +164,7 @@ fn check_pin(
                 .filter(|pin| !pin.expose_secret().is_empty());
             if given.is_none() {
                 problems.missing(
-                    SECTION,
+                    section,
                     "no PIN is given (pin_path, pin or SIGNET_PKCS11_PIN)",
                     next,
                 );
@@ -165,8 +175,8 @@ fn check_pin(
 }
 
 /// The outer `None` is a problem, the inner one the default.
-fn check_max_sessions(value: At<u64>, problems: &mut Problems) -> Option<Option<u32>> {
-    let path = format!("{SECTION}.max_sessions");
+fn check_max_sessions(section: &str, value: At<u64>, problems: &mut Problems) -> Option<Option<u32>> {
+    let path = format!("{section}.max_sessions");
     let Some(value) = value else { return Some(None) };
     match u32::try_from(value.value) {
         Ok(0) => Some(None),

@@ -172,6 +172,12 @@ impl Ledger for Mortal<dyn Ledger> {
     ) -> Result<Vec<ledger::Revoked>, LedgerError> {
         self.inner.revocations(authority, unexpired_at).await
     }
+    async fn verify(&self, anchor: Option<Head>) -> Result<audit::AuditReport, LedgerError> {
+        self.inner.verify(anchor).await
+    }
+    fn export_trouble(&self) -> Option<ledger::ExportTrouble> {
+        self.inner.export_trouble()
+    }
 }
 
 fn dead_key() -> KeyError {

@@ -10,16 +10,16 @@ use key::Signature;
 use key::SignatureScheme;
 
 /// A private key of a test.
-pub enum Signer {
+pub(crate) enum Signer {
     P256(lc::EcdsaKeyPair),
     P384(lc::EcdsaKeyPair),
     Ed25519(lc::Ed25519KeyPair),
-    Rsa(Box<rsa::KeyPair>, KeyAlgorithm),
+    Rsa(Box<rsa::KeyPair>),
 }
 
 impl Signer {
-    pub fn generate(algorithm: KeyAlgorithm) -> Self {
-        let rsa = |size| Self::Rsa(Box::new(rsa::KeyPair::generate(size).unwrap()), algorithm);
+    pub(crate) fn generate(algorithm: KeyAlgorithm) -> Self {
+        let rsa = |size| Self::Rsa(Box::new(rsa::KeyPair::generate(size).unwrap()));
         match algorithm {
             KeyAlgorithm::EcdsaP256 => Self::P256(lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()),
             KeyAlgorithm::EcdsaP384 => Self::P384(lc::EcdsaKeyPair::generate(&lc::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap()),
@@ -30,11 +30,11 @@ impl Signer {
         }
     }
 
-    pub fn public_key(&self) -> PublicKey {
+    pub(crate) fn public_key(&self) -> PublicKey {
         match self {
             Self::P256(pair) | Self::P384(pair) => PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap(),
             Self::Ed25519(pair) => PublicKey::from_ed25519(pair.public_key().as_ref()).unwrap(),
-            Self::Rsa(pair, _) => {
+            Self::Rsa(pair) => {
                 let key = pair.public_key();
                 PublicKey::from_rsa(
                     key.modulus().big_endian_without_leading_zero(),
@@ -45,12 +45,12 @@ impl Signer {
         }
     }
 
-    pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Signature {
+    pub(crate) fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Signature {
         let random = SystemRandom::new();
         let raw = match self {
             Self::P256(pair) | Self::P384(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Self::Rsa(pair, _) => {
+            Self::Rsa(pair) => {
                 let padding: &'static dyn lc::RsaEncoding = match scheme {
                     SignatureScheme::RsaPkcs1Sha512 => &lc::RSA_PKCS1_SHA512,
                     _ => &lc::RSA_PKCS1_SHA256,

@@ -1,0 +1,189 @@
+use std::time::Duration;
+
+use api_types::ErrorBody;
+use api_types::Method;
+use api_types::Route;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use http_body_util::LengthLimitError;
+use http_body_util::Limited;
+use hyper::Request;
+use hyper::Response;
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::body::Incoming;
+use hyper::header;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ClientError;
+use crate::Endpoint;
+use crate::query;
+
+/// One call: a connection of its own, a request, the whole answer.
+pub(crate) struct Call<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) route: Route,
+    /// What stands for `{id}` in the path.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) deadline: Duration,
+}
+
+impl Call<'_> {
+    /// Sends a request without a body.
+    pub(crate) async fn get<A: DeserializeOwned>(
+        &self,
+        parameters: &impl Serialize,
+    ) -> Result<A, ClientError> {
+        let query = query::encode(parameters)?;
+        self.within_deadline(self.send(&query, Bytes::new())).await
+    }
+
+    /// Sends a request with a JSON body.
+    pub(crate) async fn post<A: DeserializeOwned>(&self, body: &impl Serialize) -> Result<A, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Unusable(error.to_string()))?;
+        self.within_deadline(self.send("", Bytes::from(body))).await
+    }
+
+    async fn within_deadline<A>(
+        &self,
+        answer: impl Future<Output = Result<A, ClientError>>,
+    ) -> Result<A, ClientError> {
+        let seconds = self.deadline.as_secs();
+        tokio::time::timeout(self.deadline, answer)
+            .await
+            .unwrap_or(Err(ClientError::TooSlow { seconds }))
+    }
+
+    async fn send<A: DeserializeOwned>(&self, query: &str, body: Bytes) -> Result<A, ClientError> {
+        let request = self.request(query, body)?;
+        let stream = self.endpoint.connect().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
+        let driver = tokio::spawn(connection);
+        let answer = async {
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| self.failed(error))?;
+            read(response).await
+        }
+        .await;
+        drop(sender);
+        driver.abort();
+        answer
+    }
+
+    /// With TLS 1.3 a server refuses a client's certificate only after the client believes to be connected.
+    fn failed(&self, error: hyper::Error) -> ClientError {
+        match refused_certificate(&error) {
+            Some(alert) => ClientError::Untrusted {
+                address: self.endpoint.authority().to_owned(),
+                source: std::io::Error::other(alert),
+            },
+            None => broken(error),
+        }
+    }
+
+    fn request(&self, query: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {
+        let path = match self.id {
+            Some(id) => self.route.path().replace("{id}", &query::escape(id)),
+            None => self.route.path().to_owned(),
+        };
+        let method = match self.route.method() {
+            Method::Get => hyper::Method::GET,
+            Method::Post => hyper::Method::POST,
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{path}{query}"))
+            .header(header::HOST, self.endpoint.authority())
+            .header(header::ACCEPT, "application/json")
+            .header(
+                header::USER_AGENT,
+                concat!("signet-api-client/", env!("CARGO_PKG_VERSION")),
+            );
+        if self.route.method() == Method::Post {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        request
+            .body(Full::new(body))
+            .map_err(|error| ClientError::Unusable(error.to_string()))
+    }
+}
+
+/// The TLS alert by which the server ended the connection, if it did.
+fn refused_certificate(error: &hyper::Error) -> Option<rustls::Error> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if let Some(alert @ rustls::Error::AlertReceived(_)) = inner.and_then(|inner| inner.downcast_ref()) {
+            return Some(alert.clone());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn broken(error: hyper::Error) -> ClientError {
+    ClientError::Broken(Box::new(error))
+}
+
+async fn read<A: DeserializeOwned>(response: Response<Incoming>) -> Result<A, ClientError> {
+    let status = response.status();
+    let body = match Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+        .collect()
+        .await
+    {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(ClientError::NotUnderstood(format!(
+                "it is larger than {ANSWER_BYTES_MAX} bytes"
+            )));
+        }
+        Err(error) => return Err(ClientError::Broken(error)),
+    };
+    if status.is_success() {
+        // An empty answer to a request that has nothing to say is `null`.
+        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
+        return serde_json::from_slice(body).map_err(|error| ClientError::NotUnderstood(error.to_string()));
+    }
+    Err(refusal(status, &body))
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
+    let Ok(ErrorBody { error }) = serde_json::from_slice::<ErrorBody>(body) else {
+        return ClientError::NotUnderstood(format!("status {status} without an error of ours"));
+    };
+    let api_types::ErrorDetail {
+        code,
+        message,
+        hint,
+        request_id,
+    } = error;
+    let status = status.as_u16();
+    if (400..500).contains(&status) {
+        ClientError::Refused {
+            status,
+            code,
+            message,
+            hint,
+            request_id,
+        }
+    } else {
+        ClientError::Fault {
+            status,
+            code,
+            message,
+            hint,
+            request_id,
+        }
+    }
+}
+
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use api_types::Alert;
+use api_types::AuditVerdict;
+use api_types::CertAuthority;
+use api_types::CertAuthorityParameters;
+use api_types::CertificateParameters;
+use api_types::CertificateRow;
+use api_types::Crl;
+use api_types::CrlParameters;
+use api_types::EventPage;
+use api_types::EventParameters;
+use api_types::Export;
+use api_types::ExportParameters;
+use api_types::Finding;
+use api_types::KeyDetail;
+use api_types::KeyVerdict;
+use api_types::RetireRequest;
+use api_types::RevokeAnswer;
+use api_types::RevokeRequest;
+use api_types::RotateAnswer;
+use api_types::RotateRequest;
+use api_types::Route;
+use api_types::SignAnswer;
+use api_types::SignRequest;
+use api_types::Status;
+use api_types::SweepAnswer;
+use api_types::SweepRequest;
+use api_types::VerifyRequest;
+use api_types::Version;
+
+use crate::ClientError;
+use crate::Endpoint;
+use crate::call::Call;
+
+/// A client of one server. Cheap to make; it connects for every call.
+#[derive(Clone)]
+pub struct Client {
+    endpoint: Endpoint,
+    deadline: Duration,
+}
+
+/// How long a call may take as a whole, unless [`Client::with_deadline`] says otherwise. Making keys in a slow token
+/// takes its time.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+// Every method fails with `ClientError`: unreachable, refused, failed or not understood.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every method fails alike: see `ClientError`"
+)]
+impl Client {
+    /// A client of the server at this endpoint.
+    pub const fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// The same client with another deadline for each call.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    const fn call<'a>(&'a self, route: Route, id: Option<&'a str>) -> Call<'a> {
+        Call {
+            endpoint: &self.endpoint,
+            route,
+            id,
+            deadline: self.deadline,
+        }
+    }
+
+    /// The server's version.
+    pub async fn version(&self) -> Result<Version, ClientError> {
+        self.call(Route::Version, None).get(&()).await
+    }
+
+    /// What an operator sees first.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.call(Route::Status, None).get(&()).await
+    }
+
+    /// Authorities as documents.
+    pub async fn cert_authorities(
+        &self,
+        parameters: &CertAuthorityParameters,
+    ) -> Result<Vec<CertAuthority>, ClientError> {
+        self.call(Route::CertAuthorities, None).get(parameters).await
+    }
+
+    /// Begins a rotation, moves it on, or plans it.
+    pub async fn rotate(&self, request: &RotateRequest) -> Result<RotateAnswer, ClientError> {
+        self.call(Route::Rotate, None).post(request).await
+    }
+
+    /// The public material of an authority.
+    pub async fn export(&self, parameters: &ExportParameters) -> Result<Export, ClientError> {
+        self.call(Route::Export, None).get(parameters).await
+    }
+
+    /// Issues a credential.
+    pub async fn sign(&self, request: &SignRequest) -> Result<SignAnswer, ClientError> {
+        self.call(Route::Sign, None).post(request).await
+    }
+
+    /// The revocation lists of an authority, one per key.
+    pub async fn crl(&self, parameters: &CrlParameters) -> Result<Vec<Crl>, ClientError> {
+        self.call(Route::Crl, None).get(parameters).await
+    }
+
+    /// Every key.
+    pub async fn keys(&self) -> Result<Vec<KeyDetail>, ClientError> {
+        self.call(Route::Keys, None).get(&()).await
+    }
+
+    /// One key.
+    pub async fn key(&self, id: &str) -> Result<KeyDetail, ClientError> {
+        self.call(Route::Key, Some(id)).get(&()).await
+    }
+
+    /// Has keys sign a challenge.
+    pub async fn verify_keys(&self, request: &VerifyRequest) -> Result<Vec<KeyVerdict>, ClientError> {
+        self.call(Route::KeysVerify, None).post(request).await
+    }
+
+    /// Puts a key into quarantine.
+    pub async fn retire_key(&self, id: &str, request: &RetireRequest) -> Result<KeyDetail, ClientError> {
+        self.call(Route::KeyRetire, Some(id)).post(request).await
+    }
+
+    /// Takes a key out of quarantine.
+    pub async fn restore_key(&self, id: &str) -> Result<KeyDetail, ClientError> {
+        self.call(Route::KeyRestore, Some(id))
+            .post(&serde_json::json!({}))
+            .await
+    }
+
+    /// Destroys what has sat out its quarantine, or tells what would be.
+    pub async fn sweep_keys(&self, request: &SweepRequest) -> Result<SweepAnswer, ClientError> {
+        self.call(Route::KeysSweep, None).post(request).await
+    }
+
+    /// A page of audit events.
+    pub async fn events(&self, parameters: &EventParameters) -> Result<EventPage, ClientError> {
+        self.call(Route::AuditEvents, None).get(parameters).await
+    }
+
+    /// Whether the audit log is as it was written.
+    pub async fn verify_audit(&self) -> Result<AuditVerdict, ClientError> {
+        self.call(Route::AuditVerify, None).get(&()).await
+    }
+
+    /// What needs attention.
+    pub async fn alerts(&self) -> Result<Vec<Alert>, ClientError> {
+        self.call(Route::Alerts, None).get(&()).await
+    }
+
+    /// Examines the server's surroundings.
+    pub async fn doctor(&self) -> Result<Vec<Finding>, ClientError> {
+        self.call(Route::Doctor, None).get(&()).await
+    }
+
+    /// Certificates as they were issued.
+    pub async fn certificates(
+        &self,
+        parameters: &CertificateParameters,
+    ) -> Result<Vec<CertificateRow>, ClientError> {
+        self.call(Route::Certificates, None).get(parameters).await
+    }
+
+    /// Revokes a certificate.
+    pub async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeAnswer, ClientError> {
+        self.call(Route::CertificatesRevoke, None).post(request).await
+    }
+}

@@ -1,0 +1,103 @@
+//! One connection, from its first request to its end.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::time::sleep;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use crate::limits::ConnectionLimits;
+use crate::stop::Stop;
+
+/// What is spoken on a connection. It was agreed on before the first request, so that no time is spent guessing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// The ids of the protocols in TLS, the preferred one first (RFC 7301).
+pub(crate) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+impl Protocol {
+    /// What was agreed on in TLS; those who agree on nothing speak HTTP/1.1.
+    pub(crate) fn agreed(alpn: Option<&[u8]>) -> Self {
+        if alpn == Some(b"h2") { Self::Http2 } else { Self::Http1 }
+    }
+}
+
+/// Serves a connection until it ends, its time is over, or everything stops. `admit` sees every request first: it may answer by
+/// itself, or add to the request what the connection knows.
+pub(crate) async fn serve<I, A>(
+    io: I,
+    protocol: Protocol,
+    router: Router,
+    admit: A,
+    limits: ConnectionLimits,
+    mut stop: Stop,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<Body>) -> Result<Request<Body>, Box<Response>>,
+{
+    let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let admitted = admit(request.map(Body::new));
+        let router = router.clone();
+        async move {
+            match admitted {
+                Ok(request) => router.oneshot(request).await,
+                Err(response) => Ok(*response),
+            }
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.head_lines_max);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .keep_alive_interval(limits.head)
+        .keep_alive_timeout(limits.head);
+    let builder = match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
+    };
+    let connection = builder.serve_connection(TokioIo::new(io), service);
+    tokio::pin!(connection);
+    let drain = tokio::select! {
+        ended = connection.as_mut() => return note(ended),
+        () = stop.requested() => STOP_DRAIN.min(limits.drain),
+        () = sleep(limits.age) => limits.drain,
+    };
+    connection.as_mut().graceful_shutdown();
+    if let Ok(ended) = timeout(drain, connection).await {
+        note(ended);
+    }
+}
+
+/// How long requests under way may take when everything stops.
+const STOP_DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// The largest head of a request of HTTP/2, in bytes.
+const HEAD_BYTES_MAX: u32 = 16_384;
+
+fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        // The other end's doing: it hung up, or spoke no HTTP.
+        tracing::debug!(error = %error, "connection ended early");
+    }
+}

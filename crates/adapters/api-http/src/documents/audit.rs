@@ -1,0 +1,78 @@
+use api_types::AuditVerdict;
+use api_types::EventPage;
+use api_types::EventParameters;
+use audit::AuditReport;
+use audit::Entry;
+use ledger::EventQuery;
+
+use crate::problem::Problem;
+
+/// Events of a page when the caller does not say.
+const LIMIT: usize = 100;
+
+/// A query in the ledger's words.
+///
+/// # Errors
+/// When a time does not parse, the limit is out of range, or a kind is unknown.
+pub(crate) fn query(asked: EventParameters) -> Result<EventQuery, Problem> {
+    let EventParameters { after, limit, kinds, user, since, until, newest_first } = asked;
+    let kinds: Vec<String> = kinds
+        .iter()
+        .flat_map(|kinds| kinds.split(','))
+        .map(|kind| kind.trim().to_owned())
+        .filter(|kind| !kind.is_empty())
+        .collect();
+    if let Some(unknown) = kinds.iter().find(|kind| !is_known(kind)) {
+        let problem = format!("{:?} is no event or code; `docs/reference/audit-events.md` lists them", super::echo(unknown));
+        return Err(Problem::BadRequest { field: "kinds", problem });
+    }
+    Ok(EventQuery {
+        after,
+        limit: super::limit(limit, LIMIT, ledger::PAGE_MAX)?,
+        kinds,
+        user,
+        since: since.map(|text| super::parse("since", &text)).transpose()?,
+        until: until.map(|text| super::parse("until", &text)).transpose()?,
+        newest_first,
+    })
+}
+
+fn is_known(kind: &str) -> bool {
+    audit::CATALOGUE.iter().any(|known| known.name == kind || known.codes.contains(&kind))
+}
+
+/// A page of events.
+///
+/// # Errors
+/// When a stored line is not JSON.
+pub(crate) fn page(entries: &[Entry], limit: usize) -> Result<EventPage, Problem> {
+    let mut events = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let event = serde_json::from_str(&entry.line).map_err(|error| {
+            Problem::Internal(format!("entry {} of the audit log is no JSON: {error}", entry.head.sequence))
+        })?;
+        events.push(event);
+    }
+    let next = entries.last().filter(|_| entries.len() >= limit).map(|last| last.head.sequence);
+    Ok(EventPage { events, next })
+}
+
+/// What the check of the log found.
+pub(crate) fn verdict(report: &AuditReport) -> AuditVerdict {
+    let AuditReport { head, entries, exported: _, findings, findings_left_out } = report;
+    let first = findings.first();
+    let reason = first.map(|finding| {
+        let more = findings.len().saturating_sub(1) as u64 + findings_left_out;
+        if more == 0 { finding.to_string() } else { format!("{finding}; and {more} more") }
+    });
+    AuditVerdict {
+        ok: report.is_sound(),
+        entries: *entries,
+        head: hex::encode(head.hash),
+        broken_at: first.map(|finding| finding.sequence),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+use std::collections::HashMap;
+
+use api_types::CertificateRow;
+use authority::AuthorityType;
+use cluster::ClusterError;
+use names::UnixSeconds;
+
+use super::Asked;
+use crate::documents::certificates;
+use crate::problem::Problem;
+use crate::service::Service;
+
+/// `GET /v1/certificates`.
+pub(super) async fn list(service: &Service, asked: &Asked) -> Result<Vec<CertificateRow>, Problem> {
+    let query = certificates::query(asked.parameters()?, service.cluster.now())?;
+    let ledger = service.cluster.journal().ledger();
+    let issued = ledger.certificates(&query).await.map_err(ClusterError::Ledger)?;
+    let mut revoked: HashMap<AuthorityType, HashMap<String, UnixSeconds>> = HashMap::new();
+    for certificate in &issued {
+        if let std::collections::hash_map::Entry::Vacant(vacant) = revoked.entry(certificate.authority) {
+            // Of certificates that expired, the ledger tells revocations as far as it keeps them.
+            let all = ledger.revocations(certificate.authority, UnixSeconds(0)).await.map_err(ClusterError::Ledger)?;
+            vacant.insert(all.into_iter().map(|revoked| (revoked.serial, revoked.revoked_at)).collect());
+        }
+    }
+    let revoked_at = |certificate: &ledger::IssuedCertificate| {
+        revoked.get(&certificate.authority).and_then(|serials| serials.get(&certificate.serial)).copied()
+    };
+    Ok(issued.iter().map(|certificate| certificates::row(certificate, revoked_at(certificate))).collect())
+}

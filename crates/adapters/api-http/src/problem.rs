@@ -1,0 +1,329 @@
+//! Errors as the API tells them: one table from refusals to status, code, words and hint.
+
+use std::error::Error;
+
+use api_types::ErrorBody;
+use api_types::ErrorDetail;
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use cluster::ClusterError;
+use cluster::Refusal;
+use key::KeyId;
+use keystore::KeyError;
+use ledger::LedgerError;
+use state::StateError;
+
+use crate::permission::Permission;
+use crate::request_id::RequestId;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A use case refused or failed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// Nobody is known at the other end.
+    #[error("who asks is not known: {0}")]
+    Stranger(String),
+    /// The caller may not do this.
+    #[error("{user} may not do this: it asks for the right {permission}")]
+    Forbidden {
+        /// Who asked.
+        user: String,
+        /// The right asked for.
+        permission: Permission,
+    },
+    /// Nothing is there.
+    #[error("nothing is at {path}")]
+    NoSuchPath {
+        /// The path asked for.
+        path: String,
+    },
+    /// The path does not take this verb.
+    #[error("{path} does not take {method}")]
+    MethodNotAllowed {
+        /// The path asked for.
+        path: String,
+        /// The verb.
+        method: String,
+    },
+    /// A field, a parameter or the whole body cannot be.
+    #[error("{field}: {problem}")]
+    BadRequest {
+        /// Where: a field's name, `body`, `query` or `path`.
+        field: &'static str,
+        /// What is wrong with it, and what is allowed.
+        problem: String,
+    },
+    /// The body is larger than allowed.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The most bytes.
+        limit: usize,
+    },
+    /// It took too long.
+    #[error("the request was not done within {seconds} s")]
+    TooSlow {
+        /// The limit, in seconds.
+        seconds: u64,
+        /// Whether it goes on without being waited for.
+        goes_on: bool,
+    },
+    /// The caller asks too often.
+    #[error("too many requests from this address")]
+    TooMany {
+        /// Seconds until it is worth asking again.
+        retry_after: u64,
+    },
+    /// Something that cannot be, was.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// A problem as the caller sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The stable code.
+    pub code: &'static str,
+    /// What is the matter.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// Whether it is ours or the world's fault rather than the caller's doing.
+    pub is_fault: bool,
+}
+
+impl Problem {
+    /// What the caller is told. Faults are told in general words: whoever reads the server's log finds the rest under the id of
+    /// the request. The operator of the host, who reads that log anyway, is told at once.
+    pub fn told(&self, is_operator: bool) -> Told {
+        let mut told = match self {
+            Self::Cluster(ClusterError::Refused(refusal)) => refused(refusal),
+            Self::Cluster(ClusterError::Key { context: _, source }) => key_fault(source),
+            Self::Cluster(ClusterError::State(error)) => state_fault(error),
+            Self::Cluster(ClusterError::Ledger(error)) => ledger_fault(error),
+            Self::Cluster(ClusterError::Document { .. } | ClusterError::Internal(_)) | Self::Internal(_) => internal(),
+            Self::Stranger(_) => say(
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                self,
+                "get a certificate: `signetctl auth sign --format=file --user=<name> --out=<file>` on the auth server's host",
+            ),
+            Self::Forbidden { .. } => say(
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                self,
+                "ask for a certificate with a role that has this right, or run the command on the auth server's host",
+            ),
+            Self::NoSuchPath { .. } => {
+                say(StatusCode::NOT_FOUND, "no_such_path", self, "openapi/signet.json describes what there is")
+            }
+            Self::MethodNotAllowed { .. } => say(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                self,
+                "openapi/signet.json describes what there is",
+            ),
+            Self::BadRequest { .. } => Told { hint: None, ..say(StatusCode::BAD_REQUEST, "malformed", self, "") },
+            Self::BodyTooLarge { .. } => {
+                say(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", self, "send less in one request")
+            }
+            Self::TooSlow { goes_on: false, .. } => {
+                say(StatusCode::SERVICE_UNAVAILABLE, "too_slow", self, "ask again; `signetctl doctor` looks for what is slow")
+            }
+            Self::TooSlow { goes_on: true, .. } => say(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_slow",
+                self,
+                "it goes on without being waited for: look with `signetctl status` before asking again",
+            ),
+            Self::TooMany { retry_after } => {
+                let hint = format!("ask again in {retry_after} s");
+                say(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", self, &hint)
+            }
+        };
+        if told.is_fault && is_operator {
+            told.message = chain(self);
+        }
+        told
+    }
+
+    /// The answer, and a line in the log: faults with everything known of them, once.
+    pub fn answer(&self, request_id: &RequestId, is_operator: bool) -> Response {
+        let told = self.told(is_operator);
+        let (request, code) = (request_id.as_str(), told.code);
+        if told.is_fault {
+            tracing::error!(request, code, error = %chain(self), "request failed");
+        } else {
+            tracing::debug!(request, code, error = %self, "request refused");
+        }
+        let Told { status, code, message, hint, is_fault: _ } = told;
+        let error = ErrorDetail { code: code.to_owned(), message, hint, request_id: request_id.to_string() };
+        let mut response = (status, Json(ErrorBody { error })).into_response();
+        if let Self::TooMany { retry_after } = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        response
+    }
+}
+
+/// The one table of refusals.
+fn refused(refusal: &Refusal) -> Told {
+    let (status, hint) = match refusal {
+        Refusal::Rotation { authority, refusal } => (rotation_status(refusal), rotation_hint(*authority, refusal)),
+        Refusal::Blocked { authority, blocked } => {
+            let to = blocked.to;
+            let hint = format!(
+                "see to them, or pass them by: `signetctl auth rotate --manual --type={authority} --phase={to} --override --reason=\"<why>\"`"
+            );
+            (StatusCode::CONFLICT, Some(hint))
+        }
+        Refusal::Conflict { .. } => (StatusCode::CONFLICT, Some("run `signetctl status`, then ask again".to_owned())),
+        Refusal::OtherCluster { .. } => (StatusCode::CONFLICT, None),
+        Refusal::NoUsableKey { .. } => (StatusCode::CONFLICT, Some("run `signetctl keys ls` and `signetctl doctor`".to_owned())),
+        Refusal::UnknownKey(_) => (StatusCode::NOT_FOUND, Some("run `signetctl keys ls`".to_owned())),
+        Refusal::KeyStatus { id, .. } => (StatusCode::CONFLICT, Some(key_hint(*id))),
+        Refusal::Lint { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),
+        Refusal::Malformed { .. } => (StatusCode::BAD_REQUEST, None),
+    };
+    Told { status, code: refusal.code(), message: refusal.to_string(), hint, is_fault: false }
+}
+
+const fn rotation_status(refusal: &rotation::Refusal) -> StatusCode {
+    match refusal {
+        rotation::Refusal::AlreadyInProgress { .. }
+        | rotation::Refusal::GenerationNotNew { .. }
+        | rotation::Refusal::NotAllowed { .. }
+        | rotation::Refusal::NotInProgress
+        | rotation::Refusal::NothingToDistrust { .. } => StatusCode::CONFLICT,
+        rotation::Refusal::GraceTooLong { .. }
+        | rotation::Refusal::GraceTooShort { .. }
+        | rotation::Refusal::OverrideUnnamed { .. } => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// The next command, where there is one: the refusal itself names the present phase and what is allowed.
+fn rotation_hint(authority: authority::AuthorityType, refusal: &rotation::Refusal) -> Option<String> {
+    let next = |phase: rotation::Phase| match phase.targets().first() {
+        None => "run `signetctl status`".to_owned(),
+        Some(next) => {
+            format!("go on with `signetctl auth rotate --manual --type={authority} --phase={next}`")
+        }
+    };
+    match refusal {
+        rotation::Refusal::AlreadyInProgress { phase } => Some(next(*phase)),
+        rotation::Refusal::NotAllowed { from, .. } | rotation::Refusal::NothingToDistrust { from } => Some(next(*from)),
+        rotation::Refusal::NotInProgress => Some(next(rotation::Phase::Standby)),
+        rotation::Refusal::GenerationNotNew { .. } => Some("run `signetctl status`".to_owned()),
+        rotation::Refusal::GraceTooLong { .. } | rotation::Refusal::GraceTooShort { .. } => {
+            Some("choose another, such as `--grace-period=48h`".to_owned())
+        }
+        rotation::Refusal::OverrideUnnamed { .. } => Some("say why: `--reason=\"<why>\"`".to_owned()),
+    }
+}
+
+fn key_hint(id: KeyId) -> String {
+    format!("run `signetctl keys show {id}`")
+}
+
+/// What a key backend's failure is to somebody outside: whether it may pass by itself.
+fn key_fault(error: &KeyError) -> Told {
+    let (status, code, message) = match error {
+        KeyError::Unavailable { .. } | KeyError::Timeout { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "backend_unavailable", "a key backend does not answer")
+        }
+        KeyError::Denied { .. } => (StatusCode::SERVICE_UNAVAILABLE, "backend_denied", "a key backend refuses access"),
+        KeyError::NotFound { .. } | KeyError::Mismatch { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "key_missing", "a key is not where it should be")
+        }
+        KeyError::OtherStore { .. } | KeyError::Unsupported { .. } | KeyError::NotKept { .. } | KeyError::Fault { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "backend_fault", "a key backend failed")
+        }
+    };
+    fault(status, code, message, "run `signetctl doctor` on the auth server's host")
+}
+
+fn state_fault(error: &StateError) -> Told {
+    match error {
+        StateError::Unwritable(_) => unwritable(),
+        StateError::Unavailable(_) | StateError::Compacted(_) => unavailable(),
+        StateError::Damaged(_) => damaged(),
+    }
+}
+
+fn ledger_fault(error: &LedgerError) -> Told {
+    match error {
+        LedgerError::Unwritable(_) => unwritable(),
+        LedgerError::Unavailable(_) => unavailable(),
+        LedgerError::Damaged(_) => damaged(),
+        LedgerError::SerialTaken { .. } | LedgerError::Malformed(_) => internal(),
+    }
+}
+
+fn unwritable() -> Told {
+    fault(
+        StatusCode::INSUFFICIENT_STORAGE,
+        "storage_unwritable",
+        "the server's storage cannot be written; nothing was changed",
+        "free space or fix permissions on the auth server's host, then ask again",
+    )
+}
+
+fn unavailable() -> Told {
+    fault(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "storage_unavailable",
+        "the server's storage does not answer; nothing was changed",
+        "ask again later",
+    )
+}
+
+fn damaged() -> Told {
+    fault(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "storage_damaged",
+        "the server's storage does not read",
+        "see the server's log; restore the data directory from a backup",
+    )
+}
+
+fn internal() -> Told {
+    fault(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "internal error",
+        "the server's log tells more under the id of this request",
+    )
+}
+
+fn fault(status: StatusCode, code: &'static str, message: &str, hint: &str) -> Told {
+    Told { status, code, message: message.to_owned(), hint: Some(hint.to_owned()), is_fault: true }
+}
+
+fn say(status: StatusCode, code: &'static str, problem: &Problem, hint: &str) -> Told {
+    Told { status, code, message: problem.to_string(), hint: Some(hint.to_owned()), is_fault: false }
+}
+
+/// An error with everything that led to it.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! What the endpoints work on.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use api_types::Alert;
+use api_types::AuditVerdict;
+use api_types::Finding;
+use async_trait::async_trait;
+use audit::Actor;
+use audit::AuditEvent;
+use audit::AuditReport;
+use audit::Envelope;
+use audit::Outcome;
+use cluster::Cluster;
+use cluster::ClusterError;
+use key::KeyId;
+use ledger::LedgerError;
+use ledger::Record;
+use runtime::Clock;
+use runtime::Entropy;
+
+use crate::documents::alerts::AlertTimes;
+use crate::tls::Front;
+
+/// Checks the audit log as a whole.
+#[async_trait]
+pub trait CheckLog: Send + Sync {
+    /// Compares the log with its chain of hashes, its recorded head and its copies in files.
+    ///
+    /// # Errors
+    /// When the log does not read; that it does not fit is an answer.
+    async fn check_log(&self) -> Result<AuditReport, LedgerError>;
+}
+
+/// Looks for the usual faults before they bite.
+#[async_trait]
+pub trait Examine: Send + Sync {
+    /// Everything looked at, in the order to show.
+    async fn examine(&self) -> Vec<Finding>;
+}
+
+/// Limits on what one caller may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// How long a read may take.
+    pub read: Duration,
+    /// How long a change is waited for. It goes on beyond that: keys of large algorithms take slow tokens minutes.
+    pub change: Duration,
+}
+
+impl RequestLimits {
+    /// The limits in use unless a test chooses others.
+    pub const DEFAULT: Self = Self {
+        body_bytes_max: 1 << 20,
+        read: Duration::from_secs(30),
+        change: Duration::from_secs(300),
+    };
+}
+
+/// What the endpoints work on.
+pub struct Service {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) front: Arc<Front>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) log: Arc<dyn CheckLog>,
+    pub(crate) doctor: Arc<dyn Examine>,
+    pub(crate) limits: RequestLimits,
+    alert_times: Mutex<AlertTimes>,
+}
+
+/// The parts of a [`Service`].
+pub struct ServiceParts {
+    /// The use cases.
+    pub cluster: Arc<Cluster>,
+    /// What the TLS listeners run with.
+    pub front: Arc<Front>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes, for ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// The check of the log.
+    pub log: Arc<dyn CheckLog>,
+    /// The examination of the server.
+    pub doctor: Arc<dyn Examine>,
+    /// Limits.
+    pub limits: RequestLimits,
+}
+
+impl Service {
+    /// A service of its parts.
+    pub fn new(parts: ServiceParts) -> Self {
+        let ServiceParts { cluster, front, clock, entropy, log, doctor, limits } = parts;
+        Self { cluster, front, clock, entropy, log, doctor, limits, alert_times: Mutex::default() }
+    }
+
+    /// What needs attention now, each with the moment it was seen first.
+    pub fn alerts(&self) -> Vec<Alert> {
+        let alerts = self.cluster.alerts();
+        let mut times = self.alert_times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.date(alerts, self.cluster.now())
+    }
+
+    /// Records that somebody was refused.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) async fn record_denied(&self, actor: Actor, action: String, reason: String) -> Result<(), ClusterError> {
+        self.record(actor, AuditEvent::AccessDenied { action, reason }).await
+    }
+
+    /// Records that the log was checked, and with what result.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) async fn record_verified(&self, actor: Actor, verdict: &AuditVerdict) -> Result<(), ClusterError> {
+        let outcome = match &verdict.reason {
+            None => Outcome::Success,
+            Some(reason) => Outcome::Failure(reason.clone()),
+        };
+        self.record(actor, AuditEvent::LogVerified { outcome, entries: verdict.entries }).await
+    }
+
+    async fn record(&self, actor: Actor, event: AuditEvent) -> Result<(), ClusterError> {
+        let random =
+            runtime::sixteen(self.entropy.as_ref()).map_err(|fault| ClusterError::Internal(fault.to_string()))?;
+        let envelope = Envelope {
+            uid: KeyId::from_random(random).to_string(),
+            unix_millis: self.clock.unix_millis(),
+            cluster_name: self.cluster.name().clone(),
+            actor,
+            event,
+        };
+        let records = vec![Record::Event(Box::new(envelope))];
+        self.cluster.journal().ledger().append(records).await.map(|_| ()).map_err(ClusterError::Ledger)
+    }
+}

@@ -1,0 +1,2 @@
+//! The operator's command line of Signet.
+fn main() {}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::CommitError;
+use state::Expect;
+use state::State;
+
+use crate::case::Failure;
+use crate::case::Outcome;
+use crate::case::cases;
+use crate::stage::Stage;
+use crate::stage::at;
+use crate::stage::put;
+use crate::stage::text;
+use crate::stage::value;
+
+const TASKS: usize = 10;
+const INCREMENTS: usize = 100;
+
+cases! {
+    a_thousand_increments_at_once_lose_nothing if |_| true;
+    increments_through_two_handles_lose_nothing if |has| has.opens_twice;
+    of_many_who_create_one_wins if |_| true;
+    a_commit_given_up_is_whole_or_nothing if |_| true;
+}
+
+/// Adds one to the number in a document, by compare and swap.
+async fn increment(state: &dyn State, path: &str) -> Outcome {
+    loop {
+        let entry = state.get(&at(path)?).await?;
+        let number: usize = entry.as_ref().map(text).unwrap_or("0".to_owned()).parse()?;
+        let expect = entry.map_or(Expect::Absent, |entry| Expect::At(entry.revision));
+        match state
+            .commit(vec![put(path, expect, &(number + 1).to_string())?])
+            .await
+        {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict { .. }) => tokio::task::yield_now().await,
+            Err(error @ (CommitError::Malformed(_) | CommitError::Store(_))) => return Err(error.into()),
+        }
+    }
+}
+
+async fn count_through(handles: &[Arc<dyn State>]) -> Outcome {
+    let tasks: Vec<_> = handles
+        .iter()
+        .cycle()
+        .take(TASKS)
+        .map(|state| {
+            let state = Arc::clone(state);
+            tokio::spawn(async move {
+                for _ in 0..INCREMENTS {
+                    increment(&*state, "counter").await?;
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    for state in handles {
+        assert_eq!(
+            value(&**state, "counter").await?,
+            Some((TASKS * INCREMENTS).to_string())
+        );
+    }
+    Ok(())
+}
+
+async fn a_thousand_increments_at_once_lose_nothing(stage: &Stage) -> Outcome {
+    count_through(&[stage.open().await?]).await
+}
+
+async fn increments_through_two_handles_lose_nothing(stage: &Stage) -> Outcome {
+    count_through(&[stage.open().await?, stage.open().await?]).await
+}
+
+async fn of_many_who_create_one_wins(stage: &Stage) -> Outcome {
+    let state = stage.open().await?;
+    let tasks: Vec<_> = (0..20)
+        .map(|number| {
+            let state = Arc::clone(&state);
+            tokio::spawn(async move {
+                let write = put("a", Expect::Absent, &number.to_string())?;
+                match state.commit(vec![write]).await {
+                    Ok(_) => Ok(Some(number)),
+                    Err(CommitError::Conflict { .. }) => Ok(None),
+                    Err(error @ (CommitError::Malformed(_) | CommitError::Store(_))) => {
+                        Err(Failure::from(error))
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for task in tasks {
+        winners.extend(task.await??);
+    }
+    let [winner] = winners.as_slice() else {
+        return Err(Failure(format!("winners: {winners:?}")));
+    };
+    assert_eq!(value(&*state, "a").await?, Some(winner.to_string()));
+    Ok(())
+}
+
+async fn a_commit_given_up_is_whole_or_nothing(stage: &Stage) -> Outcome {
+    let state = stage.open().await?;
+    for round in 0..50 {
+        let text = round.to_string();
+        let pair = vec![
+            put("a/1", Expect::Anything, &text)?,
+            put("a/2", Expect::Anything, &text)?,
+        ];
+        // No time at all: the commit is polled once and dropped.
+        let _ = tokio::time::timeout(Duration::ZERO, state.commit(pair)).await;
+        let values: Vec<String> = state
+            .list("a", None, 10)
+            .await?
+            .entries
+            .iter()
+            .map(crate::stage::text)
+            .collect();
+        assert!(values.is_empty() || values.len() == 2, "{values:?}");
+        assert!(values.first() == values.last(), "{values:?}");
+    }
+    Ok(())
+}

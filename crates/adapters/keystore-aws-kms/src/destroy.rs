@@ -28,8 +28,8 @@ impl AwsKmsBackend {
             self.read_public_key(key, &arn, OPERATION).await?;
         }
         self.forget(&arn);
-        for place in places_of(&arn, &metadata) {
-            self.schedule(&place).await?;
+        for place in places_of(&arn, &metadata).iter().filter(|place| !is_going || **place != arn) {
+            self.schedule(place).await?;
         }
         tracing::info!(key = %arn, days = self.config.deletion_window_days, "scheduled the deletion of a key in AWS KMS");
         Ok(())

@@ -8,8 +8,6 @@ use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::error::SdkError;
 use keystore::KeyError;
 
-use crate::config::excerpt;
-
 /// In which order the SDK looks for credentials.
 pub(crate) const SEARCH_ORDER: &str = "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), the shared credentials \
      and configuration files (~/.aws/credentials, ~/.aws/config, profile AWS_PROFILE), a web identity token \
@@ -64,7 +62,7 @@ where
     match error.code() {
         Some(code) if message.is_empty() => by_code(code, message, code.to_owned()),
         Some(code) => by_code(code, message, format!("{code}: {message}")),
-        None => by_status(error),
+        None => by_body(error),
     }
 }
 
@@ -150,20 +148,33 @@ fn by_state(message: &str, text: String) -> Trouble {
     }
 }
 
-/// An answer without an error code comes from something in between, such as a proxy.
-fn by_status<E: Error + 'static>(error: &SdkError<E>) -> Trouble {
+/// An answer whose error code the SDK does not find comes from something that speaks another protocol of AWS, or from something
+/// in between, such as a proxy.
+fn by_body<E: Error + 'static>(error: &SdkError<E>) -> Trouble {
     let Some(response) = error.raw_response() else {
         return Trouble::Other(chain(error));
     };
+    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+    if let Some(code) = element(&body, "Code") {
+        let message = element(&body, "Message").unwrap_or_default();
+        return by_code(code, message, format!("{code}: {message}"));
+    }
+    let words: Vec<&str> = body.split_whitespace().collect();
+    let words: String = words.join(" ").chars().take(200).collect();
     let status = response.status().as_u16();
-    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
-    let body: Vec<&str> = body.split_whitespace().collect();
-    let text = format!("HTTP status {status} without an error code, but with: {}", excerpt(&body.join(" ")));
+    let text = format!("HTTP status {status} without an error code, but with: {words}");
     match status {
         401 | 403 => Trouble::Forbidden(text),
         429 | 500.. => Trouble::Busy(text),
         _ => Trouble::Other(text),
     }
+}
+
+/// The text of the first element of a name.
+fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(text)
 }
 
 /// A call that failed.
@@ -304,5 +315,9 @@ mod tests {
         assert!(matches!(answer(403), Trouble::Forbidden(text) if text.ends_with("<html> Go away</html>")));
         assert!(matches!(answer(503), Trouble::Busy(_)));
         assert!(matches!(answer(302), Trouble::Other(_)));
+        let xml = "<Errors><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error></Errors>";
+        let response = HttpResponse::new(403.try_into().unwrap(), xml.into());
+        let trouble = diagnose::<SignError>(&SdkError::response_error("no JSON", response));
+        assert_eq!(trouble, Trouble::BadCredentials("SignatureDoesNotMatch: no".to_owned()));
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with a token, before it bites: every check of opening it, told one by one.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use key::KeyAlgorithm;
 
@@ -9,6 +10,7 @@ use crate::config::{Pkcs11Config, check_module, worker_count};
 use crate::mechanisms;
 use crate::module::Module;
 use crate::open::{beside, login_failed, workers};
+use crate::pin::Permission;
 use crate::recovery::describe;
 use crate::slots::{self, PinState, SeenSlot};
 use crate::token::Token;
@@ -211,7 +213,7 @@ fn pin(
     report: &mut Report,
 ) -> Result<(), (Check, OpenError)> {
     let store = chosen.store();
-    if module.is_refused(&store, &config.pin) {
+    if module.pins().permission(&store, &config.pin, Instant::now()) == Permission::Refused {
         return Err((Check::Pin, OpenError::PinRefusedBefore { store }));
     }
     if let Ok(facts) = &chosen.facts {

@@ -21,6 +21,7 @@ mod mechanisms;
 mod module;
 mod objects;
 mod open;
+mod pin;
 mod pool;
 mod recovery;
 mod seat;
@@ -33,4 +34,5 @@ pub use config::{
 };
 pub use doctor::{Check, Finding, Severity, examine};
 pub use error::OpenError;
-pub use recovery::{Recovery, classify, may_log_in_again};
+pub use pin::{LoginVerdict, judge};
+pub use recovery::{Recovery, classify};

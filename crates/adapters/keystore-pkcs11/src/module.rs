@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::OpenError;
+use crate::pin::PinRecord;
 use crate::recovery::describe;
 
 static MODULES: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
 
 /// A module is initialised again at most this often.
-const INITIALISATIONS_APART: Duration = Duration::from_secs(5);
+const INITIALISATIONS_APART: Duration = Duration::from_secs(10);
+
+/// How long to wait for a moment without calls: on a busy module that works for others there is none, and no need.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// A loaded and initialised module.
 pub(crate) struct Module {
@@ -29,9 +32,8 @@ pub(crate) struct Module {
     calls: RwLock<()>,
     /// Counts initialisations; sessions of an earlier one are void.
     epoch: AtomicU64,
-    initialised_at: Mutex<Instant>,
-    /// PINs that a token refused, by the token: never tried again in this process.
-    refused: Mutex<Vec<(String, SecretString)>>,
+    initialised_again_at: Mutex<Option<Instant>>,
+    pins: PinRecord,
 }
 
 impl Module {
@@ -51,8 +53,8 @@ impl Module {
             functions,
             calls: RwLock::new(()),
             epoch: AtomicU64::new(0),
-            initialised_at: Mutex::new(Instant::now()),
-            refused: Mutex::new(Vec::new()),
+            initialised_again_at: Mutex::new(None),
+            pins: PinRecord::default(),
         });
         modules.insert(path.to_owned(), Arc::clone(&module));
         Ok(module)
@@ -81,6 +83,7 @@ impl Module {
     /// Finalises and initialises again, unless somebody else did since `seen`, or did just now (which does not hold back
     /// an urgent call), or a call hangs in the module. Every session of the process becomes void. The caller holds no guard.
     pub(crate) fn initialise_again(&self, seen: u64, is_urgent: bool, until: Instant) -> Result<(), Error> {
+        let until = until.min(Instant::now() + QUIET_WAIT_MAX);
         let guard = loop {
             match self.calls.try_write() {
                 Ok(guard) => break guard,
@@ -89,11 +92,14 @@ impl Module {
                 Err(std::sync::TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
             }
         };
-        let mut at = self.initialised_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.epoch() != seen || (!is_urgent && at.elapsed() < INITIALISATIONS_APART) {
+        let mut at = self
+            .initialised_again_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.epoch() != seen || (!is_urgent && at.is_some_and(|at| at.elapsed() < INITIALISATIONS_APART)) {
             return Ok(());
         }
-        *at = Instant::now();
+        *at = Some(Instant::now());
         self.epoch.fetch_add(1, Ordering::AcqRel);
         tracing::warn!(module = %self.path.display(), "initialising the PKCS#11 module again");
         match self.functions.clone().finalize() {
@@ -105,18 +111,9 @@ impl Module {
         result
     }
 
-    /// Whether this token refused this PIN before.
-    pub(crate) fn is_refused(&self, token: &str, pin: &SecretString) -> bool {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused
-            .iter()
-            .any(|(of, known)| of == token && known.expose_secret() == pin.expose_secret())
-    }
-
-    /// Remembers that this token refused this PIN.
-    pub(crate) fn refuse(&self, token: &str, pin: &SecretString) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.push((token.to_owned(), pin.clone()));
+    /// How the module's tokens took their PINs.
+    pub(crate) fn pins(&self) -> &PinRecord {
+        &self.pins
     }
 }
 

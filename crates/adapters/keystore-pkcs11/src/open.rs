@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cryptoki::error::Error;
 use keystore::KeyError;
@@ -13,6 +13,7 @@ use crate::OpenError;
 use crate::config::{Pkcs11Config, check_module, worker_count};
 use crate::mechanisms::{self, Abilities};
 use crate::module::Module;
+use crate::pin::Permission;
 use crate::recovery::describe;
 use crate::slots::{self, SeenSlot};
 use crate::token::{Failure, Token};
@@ -49,7 +50,11 @@ pub(crate) fn open(config: &Pkcs11Config) -> Result<Opened, OpenError> {
             missing: abilities.lacking.join("; "),
         });
     }
-    if module.is_refused(&chosen.store(), &config.pin) {
+    if module
+        .pins()
+        .permission(&chosen.store(), &config.pin, Instant::now())
+        == Permission::Refused
+    {
         return Err(OpenError::PinRefusedBefore {
             store: chosen.store(),
         });

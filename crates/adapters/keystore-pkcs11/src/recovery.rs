@@ -31,7 +31,7 @@ pub(crate) fn pause(attempt: u32) -> Duration {
 
 /// The one table of return values.
 ///
-/// Failures to log in do not come here: a PIN is never tried twice, whatever the reason (see [`may_log_in_again`]).
+/// Failures to log in do not come here: [`crate::judge`] decides about those, so that no PIN is tried into a lock-out.
 pub const fn classify(value: RvError) -> Recovery {
     use RvError as E;
     match value {
@@ -135,22 +135,6 @@ pub const fn classify(value: RvError) -> Recovery {
         | E::WrappingKeySizeRange
         | E::WrappingKeyTypeInconsistent => Recovery::Fail,
     }
-}
-
-/// Whether a login that failed so may be tried again: only where the token cannot have looked at the PIN.
-/// Everything else, vendor codes included, might have used up one of a few tries.
-pub const fn may_log_in_again(value: RvError) -> bool {
-    matches!(
-        value,
-        RvError::SessionHandleInvalid
-            | RvError::SessionClosed
-            | RvError::TokenNotPresent
-            | RvError::SlotIdInvalid
-            | RvError::DeviceRemoved
-            | RvError::CryptokiNotInitialized
-            | RvError::HostMemory
-            | RvError::OperationActive
-    )
 }
 
 /// Whether a refused `C_GenerateKeyPair` may be refused for its template, so that a smaller one is worth a try.

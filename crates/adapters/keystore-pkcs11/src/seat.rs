@@ -92,6 +92,12 @@ impl Seat {
                 return Err(self.report(operation, recovery, &error));
             }
             thread::sleep(pause(failures));
+            if failures == ATTEMPTS_MAX - 1
+                && matches!(error, Error::Pkcs11(RvError::GeneralError, _))
+                && let Err(error) = self.token.start_over(until)
+            {
+                tracing::warn!(token = %self.token.store(), reason = %describe(&error), "the module does not start again");
+            }
             if recovery == Recovery::Reinitialise
                 && let Error::Pkcs11(value, _) = error
                 && let Err(failure) = self.token.find_again(value, until)

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
@@ -12,7 +13,8 @@ use secrecy::SecretString;
 
 use crate::config::TokenSelector;
 use crate::module::Module;
-use crate::recovery::{describe, may_log_in_again, name};
+use crate::pin::{LoginVerdict, Permission, login_hint};
+use crate::recovery::{describe, name};
 use crate::slots::{self, SeenSlot, TokenFacts};
 
 /// Why an attempt did not succeed.
@@ -79,7 +81,10 @@ impl Token {
 
     /// Whether this token refused our PIN.
     pub(crate) fn is_pin_refused(&self) -> bool {
-        self.module.is_refused(&self.store, &self.pin)
+        self.module
+            .pins()
+            .permission(&self.store, &self.pin, Instant::now())
+            == Permission::Refused
     }
 
     /// Opens a session that may write. The caller holds the module's guard.
@@ -103,28 +108,36 @@ impl Token {
     pub(crate) fn log_in(&self) -> Result<(), Failure> {
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.module.epoch();
-        if let Some((session, of)) = anchor.take()
-            && of == epoch
-            && let Ok(is_in) = is_logged_in(&session)
-        {
-            let (session, _) = anchor.insert((session, of));
-            return if is_in { Ok(()) } else { self.send_pin(session) };
-        }
-        let session = self.open_session()?;
-        let result = if is_logged_in(&session)? {
-            Ok(())
-        } else {
-            self.send_pin(&session)
-        };
+        let standing = anchor.take().filter(|(_, of)| *of == epoch);
+        let (session, is_in) =
+            match standing.map(|(session, _)| is_logged_in(&session).map(|is_in| (session, is_in))) {
+                Some(Ok(standing)) => standing,
+                // Void: its number may be somebody else's by now.
+                Some(Err(_)) | None => {
+                    let session = self.open_session()?;
+                    let is_in = is_logged_in(&session)?;
+                    (session, is_in)
+                }
+            };
+        let result = if is_in { Ok(()) } else { self.send_pin(&session) };
         *anchor = Some((session, epoch));
         result
     }
 
     fn send_pin(&self, session: &Session) -> Result<(), Failure> {
-        if self.is_pin_refused() {
-            return Err(Failure::Final(self.denied(
-                "the PIN was refused before and is not tried again; correct it and restart",
-            )));
+        let pins = self.module.pins();
+        match pins.permission(&self.store, &self.pin, Instant::now()) {
+            Permission::Granted => {}
+            Permission::Wait(time) => {
+                let seconds = time.as_secs() + 1;
+                return Err(Failure::Final(self.unavailable(format!(
+                    "the last login failed; the next is tried in {seconds} s"
+                ))));
+            }
+            Permission::Refused => {
+                let reason = "the PIN was refused before and is not tried again; correct it and restart";
+                return Err(Failure::Final(self.denied(reason)));
+            }
         }
         if let Ok(info) = self.module.functions().get_token_info(self.slot()?)
             && let Some(reason) = TokenFacts::from(&info).pin_state.danger()
@@ -133,22 +146,39 @@ impl Token {
         }
         match session.login(UserType::User, Some(&self.pin)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
+                pins.accepted(&self.store, &self.pin);
                 self.logins.fetch_add(1, Ordering::AcqRel);
                 Ok(())
             }
-            Err(Error::Pkcs11(value, function)) if may_log_in_again(value) => {
-                Err(Failure::Call(Error::Pkcs11(value, function)))
-            }
-            Err(Error::Pkcs11(value, _)) => {
-                self.module.refuse(&self.store, &self.pin);
-                tracing::error!(token = %self.store, reason = %name(value), "the token refused the login; it is not tried again");
-                Err(Failure::Final(self.denied(login_hint(value))))
-            }
+            Err(Error::Pkcs11(value, function)) => Err(self.login_failed(value, function)),
             Err(other) => Err(Failure::Final(KeyError::fault(
                 &self.store,
                 "log in",
                 describe(&other),
             ))),
+        }
+    }
+
+    fn login_failed(&self, value: RvError, function: Function) -> Failure {
+        let verdict = self
+            .module
+            .pins()
+            .failed(&self.store, &self.pin, value, Instant::now());
+        tracing::error!(token = %self.store, reason = %name(value), ?verdict, "the login failed");
+        match verdict {
+            LoginVerdict::NotReached => Failure::Call(Error::Pkcs11(value, function)),
+            LoginVerdict::Later | LoginVerdict::Doubtful => {
+                Failure::Final(self.unavailable(format!("the login failed: {}", name(value))))
+            }
+            LoginVerdict::Refused => Failure::Final(self.denied(login_hint(value))),
+        }
+    }
+
+    fn unavailable(&self, reason: String) -> KeyError {
+        KeyError::Unavailable {
+            store: self.store.clone(),
+            operation: "log in",
+            reason,
         }
     }
 
@@ -184,8 +214,14 @@ impl Token {
         }
         Err(Failure::Call(Error::Pkcs11(
             RvError::TokenNotPresent,
-            cryptoki::context::Function::GetSlotList,
+            Function::GetSlotList,
         )))
+    }
+
+    /// Initialises the library again, as the last resort against a failure that new sessions do not cure: some modules
+    /// leak in the token until then. The caller holds no guard.
+    pub(crate) fn start_over(&self, until: Instant) -> Result<(), Error> {
+        self.module.initialise_again(self.module.epoch(), false, until)
     }
 
     /// Whether the same token is in some slot; remembers which.
@@ -214,23 +250,4 @@ pub(crate) fn is_logged_in(session: &Session) -> Result<bool, Error> {
         SessionState::RwUser | SessionState::RoUser => true,
         SessionState::RoPublic | SessionState::RwPublic | SessionState::RwSecurityOfficer => false,
     })
-}
-
-/// What a refused login means, in words that say what to do.
-pub(crate) fn login_hint(value: RvError) -> String {
-    let advice = if matches!(
-        value,
-        RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange
-    ) {
-        "the PIN is wrong; correct `pin` or `pin_path`"
-    } else if value == RvError::PinLocked {
-        "the PIN is locked; have the security officer unlock it"
-    } else if value == RvError::PinExpired {
-        "the PIN has expired; set a new one with the vendor's tool"
-    } else if value == RvError::UserPinNotInitialized {
-        "the token has no user PIN yet; set one with the vendor's tool"
-    } else {
-        "the token refused the login; see its own log"
-    };
-    format!("{advice} ({})", name(value))
 }

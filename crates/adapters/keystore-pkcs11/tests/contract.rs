@@ -4,14 +4,15 @@
     reason = "a test that cannot be set up fails by panicking"
 )]
 
-mod support;
+#[path = "support/bench.rs"]
+mod bench;
 
 use std::process::ExitCode;
 
+use bench::TokenBench;
 use key::KeyAlgorithm;
 use keystore_pkcs11::TokenSelector;
 use parts::softhsm::SoftHsm;
-use support::TokenBench;
 
 fn main() -> ExitCode {
     let hsm = SoftHsm::new().unwrap();

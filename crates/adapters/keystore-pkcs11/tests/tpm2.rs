@@ -1,12 +1,16 @@
 //! The key backend contract on a TPM 2.0: tpm2-pkcs11 over swtpm.
 
-mod support;
+#[path = "support/bench.rs"]
+mod bench;
+#[path = "support/inside.rs"]
+mod inside;
 
 use std::process::ExitCode;
 
+use bench::TokenBench;
+use inside::{inside, module};
 use key::KeyAlgorithm;
 use keystore_pkcs11::TokenSelector;
-use support::{TokenBench, inside, module};
 
 fn main() -> ExitCode {
     inside("tpm2.sh", || {
@@ -16,7 +20,13 @@ fn main() -> ExitCode {
             token: TokenSelector::Label("tpm1".into()),
             pin: "1234",
             max_sessions: Some(3),
-            algorithms: [KeyAlgorithm::Rsa2048, KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384].into(),
+            algorithms: [
+                KeyAlgorithm::Rsa2048,
+                KeyAlgorithm::Rsa3072,
+                KeyAlgorithm::EcdsaP256,
+                KeyAlgorithm::EcdsaP384,
+            ]
+            .into(),
             // A TPM does one thing at a time, slowly.
             cases_at_once: Some(1),
             makes_many_keys: false,

@@ -22,6 +22,7 @@ use key::KeyId;
 use keystore::GenerateKey;
 use keystore::GeneratedKey;
 use keystore::KeyBackend;
+use keystore::PrivateKeyExport;
 use keystore::KeyLabel;
 use keystore_software::SealingKey;
 use keystore_software::SoftwareBackend;

@@ -16,6 +16,8 @@ use keystore::KeyAttributes;
 use keystore::KeyBackend;
 use keystore::KeyError;
 use keystore::KeyLabel;
+use keystore::Pkcs8Secret;
+use keystore::PrivateKeyExport;
 use names::ClusterName;
 use runtime::Clock;
 use runtime::Entropy;
@@ -24,7 +26,6 @@ use state::State;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::Pkcs8Secret;
 use crate::SHOWN;
 use crate::SealingKey;
 use crate::cache::Cache;
@@ -101,16 +102,6 @@ impl SoftwareBackend {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.records.clock = Some(clock);
         self
-    }
-
-    /// The private key in the clear, for an operator's explicit export.
-    ///
-    /// # Errors
-    /// As [`KeyBackend::public_key`].
-    pub async fn export_pkcs8(&self, reference: &KeyRef) -> Result<Pkcs8Secret, KeyError> {
-        let (record, _) = self.record(reference).await?;
-        let (_, pkcs8) = self.unseal(reference, &record)?;
-        Ok(Pkcs8Secret::new(pkcs8))
     }
 
     /// The record of the key referred to.
@@ -227,7 +218,20 @@ impl SoftwareBackend {
 }
 
 #[async_trait]
+impl PrivateKeyExport for SoftwareBackend {
+    async fn export_pkcs8(&self, reference: &KeyRef) -> Result<Pkcs8Secret, KeyError> {
+        let (record, _) = self.record(reference).await?;
+        let (_, pkcs8) = self.unseal(reference, &record)?;
+        Ok(Pkcs8Secret::new(pkcs8))
+    }
+}
+
+#[async_trait]
 impl KeyBackend for SoftwareBackend {
+    fn exporter(&self) -> Option<&dyn PrivateKeyExport> {
+        Some(self)
+    }
+
     fn describe(&self) -> &Description {
         &self.description
     }

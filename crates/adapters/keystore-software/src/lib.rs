@@ -9,14 +9,12 @@
 mod backend;
 mod cache;
 mod envelope;
-mod export;
 mod private_key;
 mod record;
 mod records;
 mod sealing_key;
 
 pub use backend::SoftwareBackend;
-pub use export::Pkcs8Secret;
 pub use records::is_sealed;
 pub use sealing_key::SealingKey;
 pub use sealing_key::SealingKeyError;

@@ -2,6 +2,7 @@
 
 use authority::AuthorityType;
 use authority::KeyForm;
+use aws_lc_rs::digest;
 use rotation::Desired;
 use rotation::Generation;
 
@@ -145,8 +146,8 @@ impl Cluster {
             return Err(Refusal::Malformed { field: "status", problem }.into());
         }
         let file = |name: String, media_type, content: Vec<u8>, keys: &[&AuthorityKey]| {
-            let fingerprints = keys.iter().map(|key| fingerprint(key)).collect::<Result<_, _>>()?;
-            Ok(ExportFile { name, media_type, content, status, fingerprints, authority })
+            let fingerprints = keys.iter().map(|key| fingerprint(key)).collect::<Result<_, ClusterError>>()?;
+            Ok::<_, ClusterError>(ExportFile { name, media_type, content, status, fingerprints, authority })
         };
         match format {
             ExportFormat::Der => {
@@ -155,7 +156,7 @@ impl Cluster {
                 for (index, key) in keys.iter().enumerate() {
                     let suffix = if many { format!("-{}", index + 1) } else { String::new() };
                     let name = format!("{authority}{suffix}.cer");
-                    files.push(file(name, "application/pkix-cert", certificate(authority, key, format)?.to_vec(), &[*key])?);
+                    files.push(file(name, "application/pkix-cert", certificate(authority, key)?.to_vec(), &[*key])?);
                 }
                 Ok(files)
             }
@@ -180,7 +181,7 @@ impl Cluster {
                     .filter(|(generation, _)| has_status(&desired, *generation, status))
                     .map(|(_, key)| key)
                     .collect();
-                let content = spiffe_bundle(authority, &trusted)?;
+                let content = spiffe_bundle(authority, view.revision.0, &trusted)?;
                 Ok(vec![file(format!("{authority}.bundle.json"), "application/json", content, &trusted)?])
             }
             ExportFormat::SamlMetadata => {
@@ -198,7 +199,7 @@ impl Cluster {
         let comment = format!("signet-{authority}@{name}");
         let line = match format {
             ExportFormat::KnownHosts => {
-                // The hosts of the cluster by name, and whatever else the authority certifies.
+                // Hosts have names of every kind; each certificate says which it is good for.
                 ssh_cert::known_hosts_line(&key.public_key, &["*"], &comment).map_err(|error| error.to_string())
             }
             ExportFormat::AuthorizedKeys => {
@@ -221,9 +222,9 @@ impl Cluster {
             return Err(unfit(authority, KeyForm::Tls, "SAML metadata"));
         }
         let certificates: Result<Vec<&[u8]>, ClusterError> =
-            keys.iter().map(|key| certificate(authority, key, ExportFormat::SamlMetadata)).collect();
+            keys.iter().map(|key| certificate(authority, key)).collect();
         let base = self.settings.public_url.clone().unwrap_or_else(|| format!("https://{}", self.name()));
-        jwt::saml::metadata(&base, &certificates?).map_err(|error| ClusterError::Internal(error.to_string()))
+        Ok(saml::metadata(&base, &certificates?))
     }
 
     /// The keys that tokens of these authorities verify under, as one set.
@@ -255,7 +256,7 @@ fn unfit(authority: AuthorityType, form: KeyForm, format: &str) -> ClusterError 
     Refusal::Malformed { field: "format", problem }.into()
 }
 
-fn certificate(authority: AuthorityType, key: &AuthorityKey, _format: ExportFormat) -> Result<&[u8], ClusterError> {
+fn certificate(authority: AuthorityType, key: &AuthorityKey) -> Result<&[u8], ClusterError> {
     key.certificate.as_ref().map(|der| der.0.as_slice()).ok_or_else(|| unfit(authority, key.form, "X.509 certificates"))
 }
 
@@ -278,13 +279,13 @@ fn key_set<'a>(keys: impl Iterator<Item = &'a key::PublicKey>) -> Result<Vec<u8>
     jwt::key_set(keys).map(String::into_bytes).map_err(|error| ClusterError::Internal(error.to_string()))
 }
 
-fn spiffe_bundle(authority: AuthorityType, keys: &[&AuthorityKey]) -> Result<Vec<u8>, ClusterError> {
+fn spiffe_bundle(authority: AuthorityType, sequence: u64, keys: &[&AuthorityKey]) -> Result<Vec<u8>, ClusterError> {
     if authority != AuthorityType::Spiffe {
         return Err(unfit(authority, KeyForm::Tls, "a SPIFFE bundle"));
     }
     let certificates = keys.iter().filter_map(|key| key.certificate.as_ref().map(|der| (&key.public_key, der.0.as_slice())));
     let tokens = keys.iter().filter(|key| key.form == KeyForm::Jwt).map(|key| &key.public_key);
-    jwt::spiffe_bundle(certificates, tokens)
+    jwt::spiffe_bundle(sequence, certificates, tokens)
         .map(String::into_bytes)
         .map_err(|error| ClusterError::Internal(error.to_string()))
 }
@@ -293,7 +294,7 @@ fn fingerprint(key: &AuthorityKey) -> Result<String, ClusterError> {
     match (key.form, &key.certificate) {
         (KeyForm::Ssh, _) => ssh_cert::public_key_fingerprint(&key.public_key)
             .map_err(|error| ClusterError::Internal(error.to_string())),
-        (KeyForm::Tls | KeyForm::Jwt, Some(der)) => Ok(hex::encode(audit::sha256(&der.0))),
+        (KeyForm::Tls | KeyForm::Jwt, Some(der)) => Ok(hex::encode(digest::digest(&digest::SHA256, &der.0))),
         (KeyForm::Tls | KeyForm::Jwt, None) => Ok(key.public_key.spki_sha256().to_string()),
     }
 }

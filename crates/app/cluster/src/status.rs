@@ -1,6 +1,7 @@
 //! What an operator sees: authorities, keys, alerts.
 
 use audit::Actor;
+use audit::AuditEvent;
 use authority::AuthorityType;
 use key::BackendKind;
 use key::SpkiSha256;
@@ -9,6 +10,7 @@ use rotation::Generation;
 use rotation::Mode;
 
 use crate::Cluster;
+use crate::ClusterError;
 use crate::record::AuthorityKey;
 use crate::record::AuthorityRecord;
 use crate::record::Course;
@@ -27,6 +29,17 @@ pub enum Severity {
     High,
 }
 
+impl Severity {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// Something an operator ought to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
@@ -38,6 +51,8 @@ pub struct Alert {
     pub message: String,
     /// What to run or change.
     pub hint: String,
+    /// Since when it was noticed; `None` before it was recorded.
+    pub since: Option<UnixSeconds>,
 }
 
 /// How a trusted key takes part.
@@ -88,8 +103,18 @@ impl Cluster {
             .collect()
     }
 
-    /// Everything an operator ought to know now.
+    /// Everything an operator ought to know now, the most severe first.
     pub fn alerts(&self) -> Vec<Alert> {
+        let noticed = self.noticed_alerts();
+        let mut alerts = self.present_alerts();
+        for alert in &mut alerts {
+            alert.since = noticed.get(&alert.id).copied();
+        }
+        alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+        alerts
+    }
+
+    fn present_alerts(&self) -> Vec<Alert> {
         let view = self.view();
         let mut alerts = Vec::new();
         for authority in view.authorities.values() {
@@ -104,6 +129,7 @@ impl Cluster {
                 severity: Severity::High,
                 message: format!("{storage} does not answer: {error}"),
                 hint: "run `signetctl doctor`; until it answers its keys cannot sign".into(),
+                since: None,
             });
         }
         for (authority, why) in self.held_rotations() {
@@ -114,10 +140,43 @@ impl Cluster {
                 hint: format!(
                     "see to it, or pass it by with `signetctl auth rotate --manual --type={authority} --phase=<next> --override=\"<why>\"`"
                 ),
+                since: None,
             });
         }
-        alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+        if let Some(trouble) = self.journal.ledger().export_trouble() {
+            alerts.push(Alert {
+                id: "audit-export".into(),
+                severity: Severity::Medium,
+                message: format!("the copy of the audit log in {} is not kept: {}", trouble.path, trouble.reason),
+                hint: "free space or mend the permissions; the log itself goes on, and the copy catches up".into(),
+                since: None,
+            });
+        }
         alerts
+    }
+
+    /// Records alerts that came up and those whose cause is gone.
+    ///
+    /// # Errors
+    /// When they cannot be recorded; they are noticed again next time.
+    pub async fn note_alerts(&self) -> Result<(), ClusterError> {
+        let present = self.present_alerts();
+        let noticed = self.noticed_alerts();
+        for alert in present.iter().filter(|alert| !noticed.contains_key(&alert.id)) {
+            tracing::warn!(alert = %alert.id, hint = %alert.hint, "{}", alert.message);
+            let event = AuditEvent::AlertRaised {
+                alert: alert.id.clone(),
+                severity: alert.severity.as_str().to_owned(),
+                message: alert.message.clone(),
+            };
+            self.journal.record(&Actor::System, event).await?;
+            self.notice_alert(&alert.id);
+        }
+        for id in noticed.keys().filter(|id| !present.iter().any(|alert| alert.id == **id)) {
+            self.journal.record(&Actor::System, AuditEvent::AlertCleared { alert: id.clone() }).await?;
+            self.forget_alert(id);
+        }
+        Ok(())
     }
 
     /// Keys that sign, but do not live where new keys are made. Judged key by key.
@@ -140,6 +199,7 @@ impl Cluster {
                 self.custody.preferred().describe().summary,
             ),
             hint: format!("move it over: `signetctl auth rotate --type={authority}`"),
+            since: None,
         })
     }
 
@@ -158,6 +218,7 @@ impl Cluster {
                 form.protocol()
             ),
             hint: "configure its backend again under `auth_service.former_ca_key_params` and restart".into(),
+            since: None,
         })
     }
 }
@@ -182,6 +243,7 @@ fn expiry_alert(record: &AuthorityRecord, now: UnixSeconds) -> Option<Alert> {
         severity,
         message: format!("the certificate of the {authority} authority ends on {soonest}, in {days} days"),
         hint: format!("rotate it: `signetctl auth rotate --type={authority}`"),
+        since: None,
     })
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Watch {
     present: Mutex<BTreeMap<(String, AuthorityType), Presence>>,
     lost: Mutex<BTreeMap<String, String>>,
     held: Mutex<BTreeMap<AuthorityType, String>>,
+    alerts: Mutex<BTreeMap<String, UnixSeconds>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,6 +66,19 @@ impl Cluster {
     /// Automatic rotations whose time has come but which somebody holds back, with who.
     pub fn held_rotations(&self) -> BTreeMap<AuthorityType, String> {
         lock(&self.watch.held).clone()
+    }
+
+    /// The alerts that were recorded, with when.
+    pub(crate) fn noticed_alerts(&self) -> BTreeMap<String, UnixSeconds> {
+        lock(&self.watch.alerts).clone()
+    }
+
+    pub(crate) fn notice_alert(&self, id: &str) {
+        lock(&self.watch.alerts).insert(id.to_owned(), self.now());
+    }
+
+    pub(crate) fn forget_alert(&self, id: &str) {
+        lock(&self.watch.alerts).remove(id);
     }
 
     pub(crate) fn note_held(&self, authority: AuthorityType, why: Option<String>) {

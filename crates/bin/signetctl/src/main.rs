@@ -1,2 +1,55 @@
 //! The operator's command line of Signet.
-fn main() {}
+//!
+//! `main` only wires: arguments and environment go in, a report comes out and is printed, a failure becomes an exit
+//! code. Each command group has a file of its own; what they print is made by pure functions from an answer of the API
+//! to text.
+
+mod alerts;
+mod audit;
+mod auth;
+mod certs;
+mod cli;
+mod completions;
+mod connection;
+mod console;
+mod doctor;
+mod failure;
+mod files;
+mod get;
+mod key_pair;
+mod keys;
+mod man;
+mod report;
+mod status;
+mod table;
+mod tar;
+mod version;
+
+#[cfg(test)]
+mod samples;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = prepare().and_then(|runtime| runtime.block_on(cli.run()));
+    match outcome.and_then(|report| report.print()) {
+        Ok(code) => code,
+        Err(failure) => failure.print(),
+    }
+}
+
+/// One crypto provider for the process, one thread for the calls.
+fn prepare() -> Result<tokio::runtime::Runtime, Failure> {
+    // An error means that a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local("cannot start", &error))
+}

@@ -1,3 +1,34 @@
-//! The daemon of Signet.
+//! The daemon of Signet: reads its configuration, wires the services, runs them.
+//!
+//! `main` only chooses the command. Start reading at `start`.
 
-fn main() {}
+mod backends;
+mod cli;
+mod commands;
+mod data_dir;
+mod doctor;
+mod failure;
+mod greeting;
+mod host;
+mod log_check;
+mod logging;
+mod start;
+mod tick;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    // One provider of cryptography for the whole process, before anything could choose another.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return Failure::new("cannot install the cryptographic provider", "this is a bug, please report it").report();
+    }
+    match commands::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

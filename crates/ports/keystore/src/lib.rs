@@ -4,6 +4,7 @@
 //! capability, probed before it is needed. The contract every adapter passes is in `keystore-contract`.
 
 mod error;
+mod export;
 mod label;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,8 @@ use serde::Deserialize;
 use serde::Serialize;
 
 pub use error::KeyError;
+pub use export::Pkcs8Secret;
+pub use export::PrivateKeyExport;
 pub use label::BadLabel;
 pub use label::KeyLabel;
 
@@ -74,6 +77,11 @@ pub trait KeyBackend: Send + Sync {
     /// # Errors
     /// What stops it, classified.
     async fn health(&self) -> Result<(), KeyError>;
+
+    /// The power to hand private keys out, which only sealed software has.
+    fn exporter(&self) -> Option<&dyn PrivateKeyExport> {
+        None
+    }
 }
 
 /// What a backend is and can do.

@@ -197,9 +197,9 @@ async fn the_longest_texts_are_read_back(opened: &mut dyn Opened) -> Outcome {
 async fn hostile_texts_are_read_back_as_they_were(opened: &mut dyn Opened) -> Outcome {
     let ledger = opened.ledger();
     let hostile = ["'; DROP TABLE event; --", "a\nb\r\n", "\0", "\u{202e}", "\",\"hash\":\"", "日本語", "%s{}\\"];
-    for text in hostile {
+    for (number, text) in hostile.into_iter().enumerate() {
         ledger.append(vec![event(started(text))]).await?;
-        let one = IssuedCertificate { subject: text.to_owned(), ..issued(&format!("{:02x}", text.len())) };
+        let one = IssuedCertificate { subject: text.to_owned(), ..issued(&format!("{number:02x}")) };
         ledger.append(vec![serial(&one.serial), certificate(&one)]).await?;
         let query = CertificateQuery { subject: Some(text.to_owned()), ..CertificateQuery::default() };
         assert_eq!(ledger.certificates(&query).await?, [one]);

@@ -7,6 +7,7 @@ use key::KeyAlgorithm;
 use key::KeyId;
 use keystore::GeneratedKey;
 use keystore::KeyBackend;
+use keystore::PrivateKeyExport;
 use keystore::KeyError;
 use state::Change;
 use state::Expect;

@@ -53,7 +53,10 @@ impl Signer {
             Self::Rsa(pair) => {
                 let padding: &'static dyn lc::RsaEncoding = match scheme {
                     SignatureScheme::RsaPkcs1Sha512 => &lc::RSA_PKCS1_SHA512,
-                    _ => &lc::RSA_PKCS1_SHA256,
+                    SignatureScheme::RsaPkcs1Sha256
+                    | SignatureScheme::EcdsaP256Sha256
+                    | SignatureScheme::EcdsaP384Sha384
+                    | SignatureScheme::Ed25519 => &lc::RSA_PKCS1_SHA256,
                 };
                 let mut raw = vec![0; pair.public_modulus_len()];
                 pair.sign(padding, &random, message, &mut raw).unwrap();

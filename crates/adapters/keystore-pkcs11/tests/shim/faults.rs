@@ -1,39 +1,22 @@
 //! What the backend makes of a token that fails.
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
 
-mod support;
-#[path = "support/world.rs"]
-mod world;
-
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
+use crate::world::{World, calls, cases, request};
 use keystore::{KeyBackend, KeyError};
 use keystore_pkcs11::{OpenError, Pkcs11Config};
-use world::{World, calls, cases, request, sign};
 
-fn main() -> ExitCode {
-    let cases = cases![
-        a_device_error_is_retried_on_a_new_session,
-        a_lasting_device_error_is_unavailable_and_passes,
-        an_invalid_session_is_replaced,
-        a_stale_handle_is_found_again,
-        a_restarted_device_is_logged_in_to_again,
-        a_lost_login_is_no_missing_key,
-        a_removed_token_is_unavailable_and_comes_back,
-        a_library_finalised_is_initialised_again,
-        fewer_sessions_than_promised_are_enough,
-        sessions_stay_within_the_limit_of_the_token,
-        // Their sessions stay open in the token until the calls return.
-        a_hung_call_times_out_and_costs_only_its_session,
-        when_all_calls_hang_more_are_refused_at_once,
-        an_abandoned_call_does_not_hold_its_session,
-    ];
-    world::run(&["main", "second"], cases)
+cases! {
+    a_device_error_is_retried_on_a_new_session,
+    a_lasting_device_error_is_unavailable_and_passes,
+    an_invalid_session_is_replaced,
+    a_stale_handle_is_found_again,
+    a_restarted_device_is_logged_in_to_again,
+    a_lost_login_is_no_missing_key,
+    a_removed_token_is_unavailable_and_comes_back,
+    a_library_finalised_is_initialised_again,
+    fewer_sessions_than_promised_are_enough,
+    sessions_stay_within_the_limit_of_the_token,
 }
 
 fn a_device_error_is_retried_on_a_new_session(world: &World) {
@@ -153,78 +136,6 @@ fn a_library_finalised_is_initialised_again(world: &World) {
     assert_eq!(calls("C_Initialize"), initialised + 1);
     // Its sessions went with the first initialisation.
     world.sign(&other, &others_key).unwrap();
-    world.sign(&backend, &key).unwrap();
-}
-
-fn a_hung_call_times_out_and_costs_only_its_session(world: &World) {
-    let config = Pkcs11Config {
-        call_deadline: Duration::from_secs(1),
-        ..world.config("main", "hung")
-    };
-    let (backend, key) = world.ready_with(config);
-    let backend = Arc::new(backend);
-    world.order(&["C_Sign hang 30000 1"]);
-    let begun = Instant::now();
-    let results = world.sign_at_once(&backend, &key, 8);
-    let timed_out = results
-        .iter()
-        .filter(|result| matches!(result, Err(KeyError::Timeout { .. })))
-        .count();
-    assert_eq!(
-        (timed_out, results.iter().filter(|result| result.is_ok()).count()),
-        (1, 7),
-        "{results:?}"
-    );
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    for result in world.sign_at_once(&backend, &key, 32) {
-        result.unwrap();
-    }
-}
-
-fn when_all_calls_hang_more_are_refused_at_once(world: &World) {
-    let config = Pkcs11Config {
-        call_deadline: Duration::from_millis(500),
-        max_sessions: Some(3),
-        ..world.config("main", "all-hang")
-    };
-    let (backend, key) = world.ready_with(config);
-    let backend = Arc::new(backend);
-    world.order(&["C_Sign hang 4000 2"]);
-    for result in world.sign_at_once(&backend, &key, 2) {
-        assert!(matches!(result, Err(KeyError::Timeout { .. })), "{result:?}");
-    }
-    let begun = Instant::now();
-    let error = world.sign(&backend, &key).unwrap_err();
-    assert!(
-        matches!(&error, KeyError::Unavailable { reason, .. } if reason.contains("hang")),
-        "{error}"
-    );
-    assert!(
-        begun.elapsed() < Duration::from_millis(250),
-        "{:?}",
-        begun.elapsed()
-    );
-    // When the module answers at last, the backend works again without being opened anew.
-    let until = Instant::now() + Duration::from_secs(30);
-    while let Err(error) = world.sign(&backend, &key) {
-        assert!(Instant::now() < until, "{error}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn an_abandoned_call_does_not_hold_its_session(world: &World) {
-    let config = Pkcs11Config {
-        call_deadline: Duration::from_millis(500),
-        max_sessions: Some(2),
-        ..world.config("main", "abandoned")
-    };
-    let (backend, key) = world.ready_with(config);
-    world.order(&["C_Sign hang 30000 1"]);
-    // The caller goes away long before the deadline; the deadline is kept all the same.
-    let gone = world
-        .runtime
-        .block_on(async { tokio::time::timeout(Duration::from_millis(50), sign(&backend, &key)).await });
-    assert!(gone.is_err());
     world.sign(&backend, &key).unwrap();
 }
 

@@ -1,34 +1,17 @@
 //! What the doctor finds, and what becomes of PINs.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
 
-mod support;
-#[path = "support/world.rs"]
-mod world;
-
-use std::process::ExitCode;
-
+use crate::world::{World, calls, cases, request};
 use key::{KeyAlgorithm, KeyRef, SpkiSha256};
 use keystore::{KeyBackend, KeyError};
 use keystore_pkcs11::{Check, OpenError, Pkcs11Config, Severity, TokenSelector, examine};
-use world::{World, calls, cases, request};
 
-fn main() -> ExitCode {
-    let cases = cases![
-        a_wrong_pin_is_sent_once,
-        a_pin_refused_later_is_not_sent_again,
-        the_last_try_is_left_to_the_operator,
-        no_error_shows_the_pin,
-        the_doctor_finds_a_healthy_token,
-        the_doctor_finds_each_fault,
-    ];
-    world::run(
-        &["main", "second", "wrong", "locked", "forgetful", "last-try"],
-        cases,
-    )
+cases! {
+    a_wrong_pin_is_sent_once,
+    a_pin_refused_later_is_not_sent_again,
+    the_last_try_is_left_to_the_operator,
+    no_error_shows_the_pin,
+    the_doctor_finds_a_healthy_token,
+    the_doctor_finds_each_fault,
 }
 
 fn a_wrong_pin_is_sent_once(world: &World) {
@@ -180,6 +163,13 @@ fn the_doctor_finds_each_fault(world: &World) {
         Check::Token,
         Severity::Error,
         "\"main\" (slot",
+    );
+    expect(
+        &world.config("twin", "doctor"),
+        &[],
+        Check::Token,
+        Severity::Error,
+        "choose one by `slot_number`",
     );
     let slot = Pkcs11Config {
         token: TokenSelector::Slot(77),

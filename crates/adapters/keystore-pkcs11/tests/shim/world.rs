@@ -1,11 +1,5 @@
 //! SoftHSM2 behind the fault-injecting shim, and cases run one after another: faults are global, and a module is
 //! initialised once per process.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers fail by panicking")]
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test program uses its part"
-)]
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,23 +16,25 @@ use pkcs11_shim::Shim;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support;
-
+/// Every token there is; those that lose their PIN or their patience have one each.
+const TOKENS: [&str; 8] = ["main", "second", "wrong", "locked", "forgetful", "last-try", "twin", "twin"];
 pub(crate) const PIN: &str = "1234";
 const MESSAGE: &[u8] = b"to be signed";
 
-/// Names of test functions, as cases for [`run`].
+/// Names the test functions of a file as its cases.
 macro_rules! cases {
-    ($($case:ident,)*) => { &[$((stringify!($case), $case as fn(&$crate::world::World))),*] };
+    ($($case:ident,)*) => {
+        pub(crate) const CASES: &[$crate::world::Case] = &[$((stringify!($case), $case)),*];
+    };
 }
 pub(crate) use cases;
 
 /// A named case.
-type Case = (&'static str, fn(&World));
+pub(crate) type Case = (&'static str, fn(&World));
 
 /// Runs the cases one after another, each from a shim without orders.
-pub(crate) fn run(tokens: &[&str], cases: &[Case]) -> ExitCode {
-    let world = Arc::new(World::make(tokens));
+pub(crate) fn run(cases: &[Case]) -> ExitCode {
+    let world = Arc::new(World::make());
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let trials = cases.iter().map(|(name, case)| {
@@ -61,10 +57,10 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn make(tokens: &[&str]) -> Self {
+    fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hsm = SoftHsm::new().unwrap();
-        for label in tokens {
+        for label in TOKENS {
             hsm.init_token(label, PIN).unwrap();
         }
         for (name, value) in hsm.environment() {
@@ -91,8 +87,12 @@ impl World {
         let cluster = ClusterName::parse(cluster).unwrap();
         let module = pkcs11_shim::module_path().unwrap();
         Pkcs11Config {
+            module_path: module,
+            token: TokenSelector::Label(token.into()),
+            pin: PIN.into(),
+            max_sessions: None,
             call_deadline: Duration::from_secs(20),
-            ..support::config(&module, TokenSelector::Label(token.into()), PIN, &cluster)
+            cluster,
         }
     }
 

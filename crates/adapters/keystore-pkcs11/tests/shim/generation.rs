@@ -1,29 +1,16 @@
 //! What becomes of new keys on a token that stumbles, lies or is used by others.
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
 
-mod support;
-#[path = "support/world.rs"]
-mod world;
-
-use std::process::ExitCode;
-
+use crate::world::{PIN, World, cases, request};
 use key::KeyId;
 use keystore::{KeyBackend, KeyError};
-use world::{PIN, World, cases, request};
 
-fn main() -> ExitCode {
-    let cases = cases![
-        generation_that_stumbles_makes_one_key,
-        a_key_that_could_leave_is_destroyed,
-        a_token_with_its_own_template_still_keeps_the_key,
-        a_half_made_key_is_made_again,
-        two_keys_of_one_id_are_neither_used_nor_destroyed,
-        yubico_ids_have_two_bytes,
-    ];
-    world::run(&["main"], cases)
+cases! {
+    generation_that_stumbles_makes_one_key,
+    a_key_that_could_leave_is_destroyed,
+    a_token_with_its_own_template_still_keeps_the_key,
+    a_half_made_key_is_made_again,
+    two_keys_of_one_id_are_neither_used_nor_destroyed,
+    yubico_ids_have_two_bytes,
 }
 
 fn generation_that_stumbles_makes_one_key(world: &World) {

@@ -1,0 +1,180 @@
+//! Accepting TLS connections: the configuration is chosen anew for each, so that a change of trust holds from the next one on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::caller::Peer;
+use crate::connection;
+use crate::connection::Protocol;
+use crate::limits::ConnectionLimits;
+use crate::limits::Visit;
+use crate::limits::Visitors;
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+use crate::stop::Stop;
+use crate::tls::Front;
+
+/// How long accepting rests when the system has no room for another connection.
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
+
+/// Which face of the server a listener shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// The API: clients prove who they are by a certificate.
+    Api,
+    /// What everybody may read.
+    Web,
+}
+
+/// A TLS listener, bound.
+#[derive(Debug)]
+pub struct TlsListener {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl TlsListener {
+    /// Binds an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the system refuses, such as for an address in use.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address that was bound.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves a face of the server until asked to stop.
+    pub async fn run(self, face: Face, front: Arc<Front>, router: Router, limits: ConnectionLimits, mut stop: Stop) {
+        let slots = Arc::new(Semaphore::new(limits.connections_max));
+        let visitors = limits.address.map(Visitors::new);
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&self.listener, &slots) => accepted,
+                () = stop.requested() => break,
+            };
+            while connections.try_join_next().is_some() {}
+            let Some((stream, remote, slot)) = accepted else { continue };
+            let visit = match visitors.as_ref().map(|visitors| visitors.enter(remote.ip(), Instant::now())) {
+                None => None,
+                Some(Ok(visit)) => Some(visit),
+                // Closed before a handshake: nothing can be said, and nothing is spent on it.
+                Some(Err(_)) => continue,
+            };
+            let connection = Connection { face, front: Arc::clone(&front), remote, visit, limits };
+            let (router, stop) = (router.clone(), stop.clone());
+            connections.spawn(async move {
+                connection.serve(stream, router, stop).await;
+                drop(slot);
+            });
+        }
+        connections.join_all().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, remote)) => Some((stream, remote, slot)),
+        Err(error) => {
+            tracing::warn!(error = %error, "a connection could not be accepted");
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+/// A connection that was let in, before its handshake.
+struct Connection {
+    face: Face,
+    front: Arc<Front>,
+    remote: SocketAddr,
+    visit: Option<Visit>,
+    limits: ConnectionLimits,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, router: Router, stop: Stop) {
+        let Self { face, front, remote, visit, limits } = self;
+        // Answers are small and whole: waiting to fill a packet only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(error = %error, "a connection keeps its delay");
+        }
+        let Some(config) = front.config(face) else {
+            tracing::debug!(%remote, "a connection came before there was a certificate to present");
+            return;
+        };
+        let stream = match timeout(limits.handshake, handshake(stream, config)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%remote, error = %error, "TLS handshake failed");
+                return;
+            }
+            Err(_) => {
+                tracing::debug!(%remote, "TLS handshake took too long");
+                return;
+            }
+        };
+        let protocol = Protocol::agreed(stream.get_ref().1.alpn_protocol());
+        let peer = match face {
+            Face::Web => None,
+            Face::Api => match peer(&stream, &front, remote) {
+                Some(peer) => Some(peer),
+                None => {
+                    tracing::warn!(%remote, "a client's certificate was accepted in the handshake and cannot be read; the connection is closed");
+                    return;
+                }
+            },
+        };
+        let admit = move |mut request: Request<Body>| {
+            if let Some(visit) = &visit
+                && let Err(too_much) = visit.ask(Instant::now())
+            {
+                let problem = Problem::TooMany { retry_after: too_much.retry_after };
+                return Err(Box::new(problem.answer(&RequestId::random(front.entropy()), false)));
+            }
+            if let Some(peer) = &peer {
+                request.extensions_mut().insert(peer.clone());
+            }
+            Ok(request)
+        };
+        connection::serve(stream, protocol, router, admit, limits, stop).await;
+    }
+}
+
+async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsStream<TcpStream>> {
+    LazyConfigAcceptor::new(Acceptor::default(), stream).await?.into_stream(config).await
+}
+
+/// Whom the handshake proved. Which key signed the certificate is found once, here, and only compared later.
+fn peer(stream: &TlsStream<TcpStream>, front: &Front, remote: SocketAddr) -> Option<Peer> {
+    let der = stream.get_ref().1.peer_certificates()?.first()?;
+    let certificate = x509::Certificate::from_der(der).ok()?;
+    let issuer = front.trust().issuer_of(&certificate)?;
+    Some(Peer::Certificate { certificate: Arc::new(certificate), issuer, remote })
+}

@@ -1,0 +1,71 @@
+//! Revocation of X.509 certificates.
+
+use audit::Actor;
+use audit::AuditEvent;
+use authority::AuthorityType;
+use authority::KeyForm;
+use ledger::CertificateQuery;
+use ledger::IssuedCertificate;
+use ledger::Record;
+
+use crate::Cluster;
+use crate::ClusterError;
+use crate::Refusal;
+use crate::mint::reason_named;
+
+impl Cluster {
+    /// Revokes a certificate, and makes the revocation list of its issuer again at once.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when the authority issued no such certificate, or it is one that no list can name.
+    pub async fn revoke(
+        &self,
+        actor: &Actor,
+        authority: AuthorityType,
+        serial: &str,
+        reason: &str,
+    ) -> Result<IssuedCertificate, ClusterError> {
+        if reason_named(reason).is_none() {
+            let problem = "is not a reason; known are unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn";
+            return Err(Refusal::Malformed { field: "reason", problem: problem.into() }.into());
+        }
+        let certificate = self.issued(authority, serial).await?;
+        if certificate.subject == self.name().as_str() {
+            let problem = "is an authority's own certificate; rotate the authority instead, with --phase or --distrust";
+            return Err(Refusal::Malformed { field: "serial", problem: problem.into() }.into());
+        }
+        let event = AuditEvent::CertificateRevoked {
+            authority,
+            serial: certificate.serial.clone(),
+            reason: reason.to_owned(),
+        };
+        let (_, event) = self.journal.event(actor, event)?;
+        let revocation = Record::Revocation {
+            authority,
+            serial: certificate.serial.clone(),
+            revoked_at: self.now(),
+            reason: reason.to_owned(),
+            not_after: certificate.not_after,
+        };
+        self.journal.append(vec![event, revocation]).await?;
+        self.refresh_crls().await?;
+        Ok(certificate)
+    }
+
+    /// The X.509 certificate of this serial.
+    async fn issued(&self, authority: AuthorityType, serial: &str) -> Result<IssuedCertificate, ClusterError> {
+        let query = CertificateQuery {
+            authority: Some(authority),
+            serial: Some(serial.to_ascii_lowercase()),
+            ..CertificateQuery::default()
+        };
+        let found = self.journal.ledger().certificates(&query).await.map_err(ClusterError::Ledger)?;
+        let certificate = found.into_iter().find(|certificate| certificate.form == KeyForm::Tls);
+        Ok(certificate.ok_or_else(|| Refusal::Malformed {
+            field: "serial",
+            problem: format!(
+                "the {authority} authority issued no X.509 certificate of this serial; `signetctl auth ls --type={authority}` lists them"
+            ),
+        })?)
+    }
+}

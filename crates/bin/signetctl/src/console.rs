@@ -1,0 +1,42 @@
+use std::io::BufRead;
+use std::io::IsTerminal;
+use std::io::Write;
+
+use crate::failure::Failure;
+
+/// How sure somebody has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gravity {
+    /// The command says it all; a person is asked once more, a script is not.
+    Named,
+    /// A script has to say `--yes`.
+    Grave,
+}
+
+/// Asks before something that cannot be taken back, unless `--yes` was given.
+pub(crate) fn confirm(what: &str, gravity: Gravity, is_confirmed: bool) -> Result<(), Failure> {
+    if is_confirmed {
+        return Ok(());
+    }
+    let is_attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    match (is_attended, gravity) {
+        (false, Gravity::Named) => Ok(()),
+        (false, Gravity::Grave) => {
+            Err(Failure::usage(format!("this has to be confirmed: {what}"), "say --yes, or run it in a terminal"))
+        }
+        (true, Gravity::Named | Gravity::Grave) => ask(what),
+    }
+}
+
+fn ask(what: &str) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| Failure::local("cannot ask for confirmation", &error);
+    let mut err = std::io::stderr();
+    write!(err, "{what}\nGo on? [y/N] ").and_then(|()| err.flush()).map_err(cannot)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        Ok(())
+    } else {
+        Err(Failure::failed("not confirmed, nothing was done"))
+    }
+}

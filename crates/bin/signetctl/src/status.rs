@@ -1,0 +1,136 @@
+use api_types::Alert;
+use api_types::AuthorityStatus;
+use api_types::KeyRow;
+use api_types::Status;
+use clap::Args;
+
+use crate::connection::ConnectionArgs;
+use crate::failure::Failure;
+use crate::report::FormatArgs;
+use crate::report::Report;
+use crate::report::facts;
+use crate::table::listing;
+use crate::table::or_dash;
+use crate::table::table;
+
+/// Show the cluster, its authorities and where their rotations stand
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl status
+  signetctl status --format wide
+  signetctl status --format json | jq '.authorities[].rotation'")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    output: FormatArgs,
+}
+
+impl StatusArgs {
+    pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
+        let status = connection.client()?.status().await?;
+        facts(&status, self.output.format, |is_wide| render(&status, is_wide))
+    }
+}
+
+/// The cluster, the table operators know, and what needs attention.
+pub(crate) fn render(status: &Status, is_wide: bool) -> String {
+    let custody = format!("{} ({})", status.custody.configured, status.custody.summary);
+    let mut rows = vec![
+        ("Cluster", status.cluster.clone()),
+        ("Version", status.version.clone()),
+        ("CA pins", status.ca_pins.join("\n")),
+        ("Suite", status.signature_algorithm_suite.clone()),
+        ("Custody", custody),
+    ];
+    if is_wide {
+        rows.push(("Server", status.server_id.clone()));
+    }
+    let mut text = listing(&rows);
+    text.push('\n');
+    text.push_str(&if is_wide { wide_table(&status.authorities) } else { narrow_table(&status.authorities) });
+    for alert in &status.alerts {
+        text.push('\n');
+        text.push_str(&alert_lines(alert));
+    }
+    text
+}
+
+/// An alert as `status` and `alerts ls` show it.
+pub(crate) fn alert_lines(alert: &Alert) -> String {
+    let mut text = format!("ALERT ({}): {}\n", alert.severity.as_str(), crate::table::visible_lines(&alert.message));
+    if let Some(hint) = &alert.hint {
+        text.push_str(&format!("hint: {}\n", crate::table::visible_lines(hint)));
+    }
+    text
+}
+
+fn narrow_table(authorities: &[AuthorityStatus]) -> String {
+    let headings = ["authority", "rotation", "protocol", "status", "algorithm", "storage"];
+    let rows = rows(authorities).map(|(authority, rotation, key)| {
+        let KeyRow { protocol, status, algorithm, storage, .. } = key;
+        [authority, rotation, protocol.clone(), status.to_string(), algorithm.clone(), storage.clone()]
+    });
+    table(headings, rows)
+}
+
+fn wide_table(authorities: &[AuthorityStatus]) -> String {
+    let headings = [
+        "authority", "rotation", "protocol", "status", "algorithm", "storage", "key id", "generation", "owner", "expires",
+    ];
+    let rows = rows(authorities).map(|(authority, rotation, key)| {
+        let KeyRow { protocol, status, algorithm, storage, key_id, generation, owner, expires, .. } = key;
+        [
+            authority,
+            rotation,
+            protocol.clone(),
+            status.to_string(),
+            algorithm.clone(),
+            storage.clone(),
+            key_id.clone(),
+            generation.to_string(),
+            owner.clone(),
+            or_dash(expires.as_ref()),
+        ]
+    });
+    table(headings, rows)
+}
+
+/// One row per key, with the authority and its rotation on its first row only.
+fn rows(authorities: &[AuthorityStatus]) -> impl Iterator<Item = (String, String, &KeyRow)> {
+    authorities.iter().flat_map(|authority| {
+        authority.keys.iter().enumerate().map(move |(index, key)| {
+            if index == 0 {
+                (authority.authority.clone(), authority.rotation.text.clone(), key)
+            } else {
+                (String::new(), String::new(), key)
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn status_in_standby() {
+        insta::assert_snapshot!(render(&samples::status(), false));
+    }
+
+    #[test]
+    fn status_in_a_rotation() {
+        insta::assert_snapshot!(render(&samples::rotating_status(), false));
+    }
+
+    #[test]
+    fn status_wide() {
+        insta::assert_snapshot!(render(&samples::rotating_status(), true));
+    }
+
+    #[test]
+    fn status_as_yaml() {
+        let report = facts(&samples::status(), crate::report::Format::Yaml, |_| String::new()).unwrap();
+        insta::assert_snapshot!(report.text());
+    }
+}

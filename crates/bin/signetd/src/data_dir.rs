@@ -1,0 +1,211 @@
+//! The data directory: private, used by one process, and never taken for another cluster's.
+
+use std::fs;
+use std::fs::DirBuilder;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Seek;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use key::KeyId;
+use nix::fcntl::Flock;
+use nix::fcntl::FlockArg;
+use nix::unistd::Uid;
+use runtime::Entropy;
+
+use crate::failure::Failure;
+
+/// The data directory, held by this process until dropped.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    root: PathBuf,
+    databases: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// What the data directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Nothing yet.
+    Nothing,
+    /// A state, which may be of a cluster or of a start that did not get far.
+    State,
+}
+
+impl DataDir {
+    /// Makes the directory with mode 0700, or checks that it is private; takes it for this process alone.
+    ///
+    /// # Errors
+    /// When others have access to it, another process uses it, or it cannot be made.
+    pub(crate) fn open(root: &Path, databases: &Path) -> Result<Self, Failure> {
+        make_private(root)?;
+        let lock = lock(&root.join("signetd.lock"), root)?;
+        make_private(databases)?;
+        Ok(Self { root: root.to_owned(), databases: databases.to_owned(), _lock: lock })
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.databases.join("state.db")
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.databases.join("ledger.db")
+    }
+
+    /// Where the audit log is copied to, for other programs.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub(crate) fn sealing_key(&self) -> PathBuf {
+        self.root.join("sealing.key")
+    }
+
+    fn server_id_file(&self) -> PathBuf {
+        self.root.join("server_id")
+    }
+
+    /// Looks at what is there before anything is made.
+    ///
+    /// # Errors
+    /// When the state is gone but what belongs to it is not: a start would make a second cluster.
+    pub(crate) fn content(&self) -> Result<Content, Failure> {
+        let state = self.state();
+        if exists(&state)? {
+            return Ok(Content::State);
+        }
+        for rest in [self.ledger(), self.sealing_key(), self.server_id_file()] {
+            if exists(&rest)? {
+                let (state, rest) = (state.display(), rest.display());
+                return Err(Failure::new(
+                    format!("the cluster's state {state} is missing, but {rest} is there: starting would make a second cluster"),
+                    format!("restore {state} from a backup; or, to begin anew and lose the cluster, move {} away", self.root.display()),
+                ));
+            }
+        }
+        Ok(Content::Nothing)
+    }
+
+    /// Checks that everything that belongs to the cluster in the state is there.
+    ///
+    /// # Errors
+    /// When something is missing that a start would make anew, and that would not be what it was.
+    pub(crate) fn check_complete(&self) -> Result<(), Failure> {
+        let parts = [
+            (self.ledger(), "the audit log and the list of issued certificates"),
+            (self.sealing_key(), "what opens the sealed software keys"),
+            (self.server_id_file(), "which auth server this is"),
+        ];
+        for (path, what) in parts {
+            if !exists(&path)? {
+                return Err(Failure::new(
+                    format!("{} is missing: {what}. A new one would not be what it was", path.display()),
+                    "restore it from a backup".to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of this auth server: read, or made.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or is none.
+    pub(crate) fn server_id(&self, entropy: &dyn Entropy) -> Result<String, Failure> {
+        let path = self.server_id_file();
+        let failed = |error: std::io::Error| Failure::of(&format!("cannot use {}", path.display()), &error);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let id = text.trim();
+                return id.parse::<KeyId>().map(|id| id.to_string()).map_err(|_| {
+                    Failure::new(format!("{} holds no id of a server", path.display()), "restore it from a backup")
+                });
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let random = runtime::sixteen(entropy).map_err(|fault| Failure::said(fault.to_string()))?;
+        let id = KeyId::from_random(random).to_string();
+        // Whole or not at all: a half-written id would be another server's.
+        let draft = self.root.join("server_id.new");
+        let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).and_then(
+            |mut file| {
+                writeln!(file, "{id}")?;
+                file.sync_all()
+            },
+        );
+        written.and_then(|()| fs::rename(&draft, &path)).and_then(|()| File::open(&self.root)?.sync_all()).map_err(failed)?;
+        Ok(id)
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, Failure> {
+    path.try_exists().map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))
+}
+
+fn make_private(path: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| {
+        Failure::of(&format!("cannot make the directory {}", path.display()), &error)
+            .with_hint("choose another with `signet.data_dir` or `--data-dir`, or make it for this user with mode 0700")
+    })?;
+    let found = fs::metadata(path).map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))?;
+    let (mode, path) = (found.mode() & 0o7777, path.display());
+    if mode & 0o077 != 0 {
+        return Err(Failure::new(
+            format!("the directory {path} has mode {mode:04o}: others could read what is kept there"),
+            format!("run `chmod 700 {path}`"),
+        ));
+    }
+    let own = Uid::effective().as_raw();
+    if found.uid() != own {
+        return Err(Failure::new(
+            format!("the directory {path} belongs to the user with number {}, and this process runs as {own}", found.uid()),
+            format!("run `chown -R {own} {path}`, or start signetd as its owner"),
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the directory for this process. The lock goes with the process, however it ends.
+fn lock(path: &Path, root: &Path) -> Result<Flock<File>, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::of(&format!("cannot lock {}", path.display()), error);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| failed(&error))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut lock) => {
+            let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+            written.map_err(|error| failed(&error))?;
+            Ok(lock)
+        }
+        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+            let mut holder = String::new();
+            let read = file.read_to_string(&mut holder);
+            let holder = match (read, holder.trim()) {
+                (Ok(_), pid) if !pid.is_empty() => format!("process {pid}"),
+                (Ok(_) | Err(_), _) => "another process".to_owned(),
+            };
+            Err(Failure::new(
+                format!("the data directory {} is in use by {holder}", root.display()),
+                "stop that one first, or choose another with `--data-dir`",
+            ))
+        }
+        Err((_, error)) => Err(failed(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The configuration of a daemon under test.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a test chooses; everything else is the daemon's default, apart from directories and ports.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `auth_service.cluster_name`.
+    pub cluster_name: String,
+    /// `auth_service.key_quarantine`; the default of seven days when `None`.
+    pub key_quarantine: Option<Duration>,
+    /// `auth_service.authentication.signature_algorithm_suite`.
+    pub suite: Option<String>,
+    /// `auth_service.ca_key_params`: where new keys are made.
+    pub keys: CaKeys,
+    /// `auth_service.former_ca_key_params`: where keys made earlier still live. Software is never named here.
+    pub former_keys: Vec<CaKeys>,
+    /// `signet.storage.path`; inside the data directory when `None`.
+    pub storage: Option<PathBuf>,
+    /// Variables for the daemon. It sees no other but `PATH` and a `HOME` of its own.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Where keys live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaKeys {
+    /// In the cluster's own state, sealed.
+    Software,
+    /// In a PKCS#11 token.
+    Pkcs11(Token),
+    /// In AWS KMS.
+    AwsKms(Aws),
+}
+
+/// How a token is named in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// `module_path`.
+    pub module: PathBuf,
+    /// `token_label`.
+    pub label: String,
+    /// `pin`.
+    pub pin: String,
+}
+
+/// How KMS is named in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aws {
+    /// `account`.
+    pub account: String,
+    /// `region`.
+    pub region: String,
+    /// `tags`.
+    pub tags: Vec<(String, String)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cluster_name: "prod.example.com".to_owned(),
+            key_quarantine: None,
+            suite: None,
+            keys: CaKeys::Software,
+            former_keys: Vec::new(),
+            storage: None,
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// New keys are made in `keys`.
+    #[must_use]
+    pub fn with_keys(keys: CaKeys) -> Self {
+        Self {
+            keys,
+            ..Self::default()
+        }
+    }
+
+    /// Adds variables to the daemon's environment.
+    #[must_use]
+    pub fn with_environment<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        self.environment.extend(variables);
+        self
+    }
+
+    /// The configuration file.
+    pub(crate) fn yaml(&self, data: &Path, api_port: u16, web_port: u16) -> String {
+        let Self {
+            cluster_name,
+            key_quarantine,
+            suite,
+            keys,
+            former_keys,
+            storage,
+            environment: _,
+        } = self;
+        let mut text = format!("version: v1\nsignet:\n  data_dir: {}\n", data.display());
+        if let Some(path) = storage {
+            line(
+                &mut text,
+                &format!("  storage: {{type: sqlite, path: {}}}", path.display()),
+            );
+        }
+        line(&mut text, "auth_service:");
+        line(&mut text, &format!("  cluster_name: {cluster_name}"));
+        line(&mut text, &format!("  listen_addr: 127.0.0.1:{api_port}"));
+        line(&mut text, &format!("  web_listen_addr: 127.0.0.1:{web_port}"));
+        // The name that certificates of the daemon carry has to be one that a verifier can reach.
+        line(&mut text, &format!("  public_addr: localhost:{web_port}"));
+        if let Some(quarantine) = key_quarantine {
+            line(&mut text, &format!("  key_quarantine: {}s", quarantine.as_secs()));
+        }
+        if let Some(suite) = suite {
+            line(&mut text, "  authentication:");
+            line(&mut text, &format!("    signature_algorithm_suite: {suite}"));
+        }
+        if *keys != CaKeys::Software {
+            line(&mut text, &format!("  ca_key_params: {}", keys.flow_style()));
+        }
+        if !former_keys.is_empty() {
+            line(&mut text, "  former_ca_key_params:");
+            for keys in former_keys {
+                line(&mut text, &format!("    - {}", keys.flow_style()));
+            }
+        }
+        text
+    }
+}
+
+impl CaKeys {
+    fn flow_style(&self) -> String {
+        match self {
+            Self::Software => "{}".to_owned(),
+            Self::Pkcs11(Token { module, label, pin }) => format!(
+                "{{pkcs11: {{module_path: {}, token_label: {label:?}, pin: {pin:?}}}}}",
+                module.display()
+            ),
+            Self::AwsKms(Aws {
+                account,
+                region,
+                tags,
+            }) => {
+                let tags: Vec<String> = tags
+                    .iter()
+                    .map(|(key, value)| format!("{key}: {value:?}"))
+                    .collect();
+                format!(
+                    "{{aws_kms: {{account: {account:?}, region: {region}, tags: {{{}}}}}}}",
+                    tags.join(", ")
+                )
+            }
+        }
+    }
+}
+
+fn line(text: &mut String, line: &str) {
+    let _infallible = writeln!(text, "{line}");
+}

@@ -1,0 +1,296 @@
+//! A daemon with everything it needs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use parts::port::Reserved;
+use parts::process::{Guarded, Outcome, run, run_within};
+use tempfile::TempDir;
+
+use crate::binaries;
+use crate::failure::{OrFail as _, fail};
+use crate::settings::Settings;
+use crate::status::StatusView;
+
+/// How long a daemon that cannot start may take to say so.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// A directory, ports and a configuration for a daemon that does not run.
+#[derive(Debug)]
+pub struct Prepared {
+    directory: TempDir,
+    api_port: Reserved,
+    web_port: Reserved,
+    settings: Settings,
+    /// A command and its arguments that the daemon is started through, such as a shell that sets limits.
+    wrapper: Vec<String>,
+}
+
+/// A running daemon; killed and its directory deleted on drop.
+#[derive(Debug)]
+pub struct Signet {
+    prepared: Prepared,
+    process: Guarded,
+    /// How long the log was when this process started.
+    log_start: usize,
+}
+
+impl Prepared {
+    /// Makes directories and chooses ports.
+    #[track_caller]
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let directory = TempDir::with_prefix("signet-").or_fail("make a directory for signetd");
+        std::fs::create_dir(directory.path().join("home")).or_fail("make a home directory");
+        Self {
+            directory,
+            api_port: parts::port::free().or_fail("choose a port"),
+            web_port: parts::port::free().or_fail("choose a port"),
+            settings,
+            wrapper: Vec::new(),
+        }
+    }
+
+    /// Starts the daemon through another command, which has to end in executing its arguments.
+    #[must_use]
+    pub fn through(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Changes the configuration of the next start.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+    }
+
+    /// The test's own directory; the daemon's data directory is `data` in it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The daemon's data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts the daemon and waits until it answers.
+    #[track_caller]
+    #[must_use]
+    pub fn start(self) -> Signet {
+        let log = self.directory.path().join("signetd.log");
+        let log_start = std::fs::metadata(&log).map_or(0, |file| usize::try_from(file.len()).unwrap_or(0));
+        let mut command = self.command();
+        let process = Guarded::start("signetd", &mut command, &log).or_fail("start signetd");
+        let mut signet = Signet {
+            prepared: self,
+            process,
+            log_start,
+        };
+        signet.wait_ready();
+        signet
+    }
+
+    /// Starts the daemon, which has to refuse: it ends by itself with a code other than 0, and says why.
+    #[track_caller]
+    #[must_use]
+    pub fn refused(&self) -> Outcome {
+        let outcome = run_within(&mut self.command(), REFUSAL_LIMIT).or_fail("see signetd refuse to start");
+        if outcome.success() {
+            fail(format!("signetd ended without a complaint: {}", outcome.text()));
+        }
+        outcome
+    }
+
+    fn command(&self) -> Command {
+        let file = self.directory.path().join("signet.yaml");
+        let text = self
+            .settings
+            .yaml(&self.data(), self.api_port.number(), self.web_port.number());
+        std::fs::write(&file, text).or_fail("write the configuration");
+        let mut words = self.wrapper.iter();
+        let mut command = match words.next() {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(binaries::signetd());
+                command
+            }
+            None => Command::new(binaries::signetd()),
+        };
+        command.arg("start").arg("--config").arg(file);
+        clean_environment(&mut command, self.directory.path());
+        command.envs(
+            self.settings
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
+        command
+    }
+
+    /// Runs `signetctl` against this data directory, whether or not a daemon serves it.
+    #[track_caller]
+    pub fn ctl(&self, arguments: &[&str]) -> Outcome {
+        run(&mut self.ctl_command(arguments)).or_fail("run signetctl")
+    }
+
+    fn ctl_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binaries::signetctl());
+        command.arg("--data-dir").arg(self.data()).args(arguments);
+        clean_environment(&mut command, self.directory.path());
+        command
+    }
+}
+
+impl Signet {
+    /// Starts a daemon with a new, empty data directory and waits until it answers.
+    #[track_caller]
+    #[must_use]
+    pub fn start(settings: Settings) -> Self {
+        Prepared::new(settings).start()
+    }
+
+    /// Runs `signetctl`. An exit code other than 0 is part of the outcome.
+    #[track_caller]
+    pub fn ctl(&self, arguments: &[&str]) -> Outcome {
+        self.prepared.ctl(arguments)
+    }
+
+    /// A `signetctl` command that has not been started.
+    #[must_use]
+    pub fn ctl_command(&self, arguments: &[&str]) -> Command {
+        self.prepared.ctl_command(arguments)
+    }
+
+    /// Runs `signetctl`, which has to succeed, and returns its standard output.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.ctl(arguments);
+        if code != 0 {
+            fail(format!(
+                "`signetctl {}` ended with {code}\nstdout: {stdout}\nstderr: {stderr}\nsignetd's log:\n{}",
+                arguments.join(" "),
+                self.log()
+            ));
+        }
+        stdout
+    }
+
+    /// Runs `signetctl`, which has to fail, and returns what it printed on standard error.
+    #[track_caller]
+    pub fn fails(&self, arguments: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.ctl(arguments);
+        if code == 0 {
+            fail(format!(
+                "`signetctl {}` succeeded: {stdout}{stderr}",
+                arguments.join(" ")
+            ));
+        }
+        stderr
+    }
+
+    /// Runs `signetctl … --format json` and reads what it prints.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let text = self.ok(&[arguments, &["--format", "json"]].concat());
+        serde_json::from_str(&text).or_fail(&format!("read JSON of `{}`: {text}", arguments.join(" ")))
+    }
+
+    /// The cluster's status.
+    #[track_caller]
+    #[must_use]
+    pub fn status(&self) -> StatusView {
+        StatusView::parse(&self.ok(&["status", "--format", "json"]))
+    }
+
+    /// Everything this process has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let log = self.process.log();
+        log.get(self.log_start..).unwrap_or(&log).to_owned()
+    }
+
+    /// The daemon's data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.prepared.data()
+    }
+
+    /// The test's own directory, for files that `signetctl` writes.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.prepared.directory()
+    }
+
+    /// The port of the listener that everybody may use.
+    #[must_use]
+    pub fn web_port(&self) -> u16 {
+        self.prepared.web_port.number()
+    }
+
+    /// The process id of the daemon.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Ends the daemon politely (SIGTERM).
+    #[track_caller]
+    #[must_use]
+    pub fn stop(mut self) -> Prepared {
+        self.process.stop();
+        self.prepared
+    }
+
+    /// Kills the daemon without warning (SIGKILL), as a power cut would.
+    #[must_use]
+    pub fn kill(mut self) -> Prepared {
+        self.process.kill();
+        self.prepared
+    }
+
+    /// Stops the daemon, changes its configuration, starts it again.
+    #[track_caller]
+    #[must_use]
+    pub fn restart(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut prepared = self.stop();
+        prepared.configure(change);
+        prepared.start()
+    }
+
+    /// Sends a signal to the daemon.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal).or_fail("signal signetd");
+    }
+
+    /// Waits until the daemon answers an operator and the public listener accepts connections.
+    #[track_caller]
+    fn wait_ready(&mut self) {
+        let Self {
+            prepared, process, ..
+        } = self;
+        let web = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, prepared.web_port.number()));
+        let ready = process.wait_ready(|_| {
+            std::net::TcpStream::connect_timeout(&web, Duration::from_secs(1)).ok()?;
+            prepared.ctl(&["status"]).success().then_some(())
+        });
+        if let Err(error) = ready {
+            fail(format!("{error}"));
+        }
+    }
+}
+
+/// No variable of whoever runs the tests reaches the programs under test.
+fn clean_environment(command: &mut Command, directory: &Path) {
+    command
+        .env_clear()
+        .env("HOME", directory.join("home"))
+        .env("LC_ALL", "C.UTF-8");
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+}

@@ -2,9 +2,12 @@
 
 pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod authorities;
 pub(crate) mod certificates;
+pub(crate) mod exports;
 pub(crate) mod keys;
 pub(crate) mod rotations;
+pub(crate) mod sign;
 pub(crate) mod status;
 
 use std::fmt::Display;

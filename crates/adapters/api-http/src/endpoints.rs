@@ -2,10 +2,12 @@
 
 mod alerts;
 mod audit;
+mod authorities;
 mod certificates;
 mod doctor;
 mod keys;
 mod rotations;
+mod sign;
 mod status;
 
 use api_types::Route;
@@ -17,6 +19,8 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub(crate) use authorities::export;
 
 use crate::caller::Caller;
 use crate::documents;
@@ -96,8 +100,10 @@ pub(crate) async fn serve(service: &Service, route: Route, asked: Asked) -> Resu
         Route::AuditVerify => audit::verify(service, &asked).await.map(|verdict| json(&verdict)),
         Route::Doctor => Ok(json(&doctor::doctor(service).await)),
         Route::Certificates => certificates::list(service, &asked).await.map(|rows| json(&rows)),
-        Route::CertAuthorities | Route::Export | Route::Sign | Route::Crl | Route::CertificatesRevoke => {
-            Err(Problem::NoSuchPath { path: asked.uri.path().to_owned() })
-        }
+        Route::CertificatesRevoke => certificates::revoke(service, &asked).await.map(|answer| json(&answer)),
+        Route::CertAuthorities => authorities::list(service, &asked).await.map(|all| json(&all)),
+        Route::Export => authorities::export(service, asked.parameters()?).map(|export| json(&export)),
+        Route::Crl => authorities::crl(service, &asked).await.map(|lists| json(&lists)),
+        Route::Sign => sign::sign(service, &asked).await.map(|answer| json(&answer)),
     }
 }

@@ -1,1 +1,37 @@
 //! Signet's API over HTTP: for the operator of the host by a local socket, for others by mutual TLS, and what everybody may read.
+//!
+//! [`api_router`] and [`web_router`] are what is served, [`LocalListener`] and [`TlsListener`] how, [`Front`] what TLS runs with. Who may
+//! do what is the table [`TABLE`]; how errors are told is the match in `problem`. Endpoints are thin: they parse, call one use case
+//! of `cluster`, and put its answer into the documents of `api-types`; what maps one to the other is pure and lies in `documents`.
+
+mod accept;
+mod caller;
+mod connection;
+mod credential;
+mod documents;
+mod endpoints;
+mod limits;
+mod local;
+mod permission;
+mod problem;
+mod request_id;
+mod router;
+mod service;
+mod stop;
+mod tls;
+mod trust;
+mod web;
+
+pub use accept::{Face, TlsListener};
+pub use caller::{Caller, Peer, Role, Stranger};
+pub use limits::{AddressLimits, ConnectionLimits};
+pub use local::{LocalListener, SocketError};
+pub use permission::{Holders, Permission, TABLE, permits};
+pub use problem::{Problem, Told};
+pub use request_id::RequestId;
+pub use router::api_router;
+pub use service::{CheckLog, Examine, RequestLimits, Service, ServiceParts};
+pub use stop::{Stop, Stopper};
+pub use tls::{Front, ReloadError};
+pub use trust::ClientTrust;
+pub use web::web_router;

@@ -149,5 +149,23 @@ pub fn permits(caller: &Caller, permission: Permission) -> bool {
     }
 }
 
+/// What gives a caller a right, for the log.
+pub(crate) fn allowed_by(caller: &Caller, permission: Permission) -> String {
+    match caller {
+        Caller::Local { .. } => "the local socket".to_owned(),
+        Caller::Identity { roles, .. } => {
+            let gives = |role: &&Role| match permission.holders() {
+                Holders::LocalOnly => false,
+                Holders::Roles(allowed) => allowed.contains(role),
+                Holders::EveryIdentity => true,
+            };
+            match roles.iter().find(gives) {
+                Some(role) => format!("role {}", role.as_str()),
+                None => "a valid identity".to_owned(),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -187,6 +187,7 @@ fn refused(refusal: &Refusal) -> Told {
         Refusal::Conflict { .. } => (StatusCode::CONFLICT, Some("run `signetctl status`, then ask again".to_owned())),
         Refusal::OtherCluster { .. } => (StatusCode::CONFLICT, None),
         Refusal::NoUsableKey { .. } => (StatusCode::CONFLICT, Some("run `signetctl keys ls` and `signetctl doctor`".to_owned())),
+        Refusal::Algorithm { .. } => (StatusCode::CONFLICT, None),
         Refusal::UnknownKey(_) => (StatusCode::NOT_FOUND, Some("run `signetctl keys ls`".to_owned())),
         Refusal::KeyStatus { id, .. } => (StatusCode::CONFLICT, Some(key_hint(*id))),
         Refusal::Lint { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),

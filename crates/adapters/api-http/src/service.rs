@@ -1,8 +1,6 @@
 //! What the endpoints work on.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use api_types::Alert;
@@ -22,7 +20,7 @@ use ledger::Record;
 use runtime::Clock;
 use runtime::Entropy;
 
-use crate::documents::alerts::AlertTimes;
+use crate::documents::alerts;
 use crate::tls::Front;
 
 /// Checks the audit log as a whole.
@@ -71,7 +69,6 @@ pub struct Service {
     pub(crate) log: Arc<dyn CheckLog>,
     pub(crate) doctor: Arc<dyn Examine>,
     pub(crate) limits: RequestLimits,
-    alert_times: Mutex<AlertTimes>,
 }
 
 /// The parts of a [`Service`].
@@ -96,14 +93,13 @@ impl Service {
     /// A service of its parts.
     pub fn new(parts: ServiceParts) -> Self {
         let ServiceParts { cluster, front, clock, entropy, log, doctor, limits } = parts;
-        Self { cluster, front, clock, entropy, log, doctor, limits, alert_times: Mutex::default() }
+        Self { cluster, front, clock, entropy, log, doctor, limits }
     }
 
-    /// What needs attention now, each with the moment it was seen first.
+    /// What needs attention now, the most severe first.
     pub fn alerts(&self) -> Vec<Alert> {
-        let alerts = self.cluster.alerts();
-        let mut times = self.alert_times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.date(alerts, self.cluster.now())
+        let now = self.cluster.now();
+        self.cluster.alerts().into_iter().map(|alert| alerts::alert(alert, now)).collect()
     }
 
     /// Records that somebody was refused.
@@ -124,6 +120,14 @@ impl Service {
             Some(reason) => Outcome::Failure(reason.clone()),
         };
         self.record(actor, AuditEvent::LogVerified { outcome, entries: verdict.entries }).await
+    }
+
+    /// Records that the service stops in good order.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn record_stopped(&self, reason: &str) -> Result<(), ClusterError> {
+        self.record(Actor::System, AuditEvent::Stopped { reason: reason.to_owned() }).await
     }
 
     async fn record(&self, actor: Actor, event: AuditEvent) -> Result<(), ClusterError> {

@@ -12,6 +12,7 @@ use authority::KeyForm;
 use cluster::Cluster;
 use cluster::ClusterError;
 use cluster::Presence;
+use names::HostName;
 use names::UnixSeconds;
 use rotation::Generation;
 use rotation::PartyKind;
@@ -61,7 +62,7 @@ pub struct Front {
     entropy: Arc<dyn Entropy>,
     provider: Arc<CryptoProvider>,
     /// The names and addresses that the server is reached by.
-    hosts: Vec<String>,
+    hosts: Vec<HostName>,
     installed: ArcSwap<Installed>,
     reloading: Mutex<()>,
 }
@@ -86,7 +87,7 @@ impl Front {
         cluster: Arc<Cluster>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        hosts: Vec<String>,
+        hosts: Vec<HostName>,
     ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let installed = ArcSwap::default();

@@ -17,7 +17,10 @@ impl KeyArn {
             return None;
         };
         let id = resource.strip_prefix("key/")?;
-        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_id = !id.is_empty()
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let is_partition = partition.starts_with("aws");
         (is_id && is_partition && !region.is_empty() && !account.is_empty()).then(|| Self {
             partition: (*partition).to_owned(),
@@ -47,13 +50,21 @@ impl KeyArn {
 
     /// The same key in another region; only of meaning when [`KeyArn::is_multi_region`].
     pub(crate) fn in_region(&self, region: &RegionName) -> Self {
-        Self { region: region.as_str().to_owned(), ..self.clone() }
+        Self {
+            region: region.as_str().to_owned(),
+            ..self.clone()
+        }
     }
 }
 
 impl std::fmt::Display for KeyArn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { partition, region, account, id } = self;
+        let Self {
+            partition,
+            region,
+            account,
+            id,
+        } = self;
         write!(f, "arn:{partition}:kms:{region}:{account}:key/{id}")
     }
 }

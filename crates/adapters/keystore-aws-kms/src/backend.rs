@@ -58,37 +58,56 @@ impl AwsKmsBackend {
     /// As [`AwsKmsBackend::open`], with credentials and endpoints given. The region and the limit on a call are the
     /// configuration's.
     ///
+    /// With regions to copy keys to, keys that are not there yet are copied now; where that fails, a warning is logged.
+    ///
     /// # Errors
     /// As [`AwsKmsBackend::open`].
     pub async fn open_with(config: AwsKmsConfig, sdk: &SdkConfig) -> Result<Self, KeyError> {
         const OPERATION: &str = "open AWS KMS";
         let cloud = Cloud::new(&config, sdk);
-        let caller = cloud.caller().await.map_err(|failed| cloud.error(OPERATION, failed))?;
+        let caller = cloud
+            .caller()
+            .await
+            .map_err(|failed| cloud.error(OPERATION, failed))?;
         if caller.account != config.account.as_str() {
+            let source = cloud::credentials_of(sdk)
+                .await
+                .map_or_else(|_| "an unnamed source".to_owned(), |found| found.1);
             let reason = format!(
-                "the credentials are those of {} in account {}, and the configuration names account {} \
+                "the credentials are those of {} in account {} (from {source}), and the configuration names account {} \
                  (aws_kms.account); correct one of them. Credentials are searched in this order: {SEARCH_ORDER}",
                 caller.arn, caller.account, config.account
             );
-            return Err(KeyError::Denied { store: config.store(), reason });
+            return Err(KeyError::Denied {
+                store: config.store(),
+                reason,
+            });
         }
-        cloud.probe(&config.region).await.map_err(|failed| cloud.error(OPERATION, failed))?;
+        cloud
+            .probe(&config.region)
+            .await
+            .map_err(|failed| cloud.error(OPERATION, failed))?;
         let description = Description {
             kind: BackendKind::AwsKms,
             store: config.store(),
-            summary: format!("AWS KMS, account {}, region {}, as {}", config.account, config.region, caller.arn),
+            summary: format!(
+                "AWS KMS, account {}, region {}, as {}",
+                config.account, config.region, caller.arn
+            ),
             algorithms: config.algorithms.clone(),
             concurrency: SIGNATURES_AT_ONCE,
             destroys_at_once: false,
         };
-        Ok(Self {
+        let backend = Self {
             config,
             cloud: Arc::new(cloud),
             description,
             signatures: Semaphore::new(SIGNATURES_AT_ONCE),
             identified: Mutex::default(),
             made: tokio::sync::Mutex::default(),
-        })
+        };
+        backend.catch_up().await;
+        Ok(backend)
     }
 }
 
@@ -102,7 +121,12 @@ impl KeyBackend for AwsKmsBackend {
         self.generate_key(request).await
     }
 
-    async fn sign(&self, key: &KeyRef, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, KeyError> {
+    async fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Signature, KeyError> {
         self.sign_message(key, scheme, message).await
     }
 
@@ -114,7 +138,8 @@ impl KeyBackend for AwsKmsBackend {
     async fn attributes(&self, key: &KeyRef) -> Result<KeyAttributes, KeyError> {
         let arn = self.locate(key)?;
         self.check_custody(&arn, "read what keeps a key in").await?;
-        self.read_public_key(key, &arn, "read what keeps a key in").await?;
+        self.read_public_key(key, &arn, "read what keeps a key in")
+            .await?;
         Ok(KeyAttributes::AssertedByApi)
     }
 
@@ -127,6 +152,9 @@ impl KeyBackend for AwsKmsBackend {
     }
 
     async fn health(&self) -> Result<(), KeyError> {
-        self.cloud.probe(&self.config.region).await.map_err(|failed| self.cloud.error("answer", failed))
+        self.cloud
+            .probe(&self.config.region)
+            .await
+            .map_err(|failed| self.cloud.error("answer", failed))
     }
 }

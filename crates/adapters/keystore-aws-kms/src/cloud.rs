@@ -7,6 +7,7 @@ use aws_config::Region;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
@@ -25,6 +26,8 @@ use crate::config::AwsKmsConfig;
 use crate::config::RegionName;
 use crate::tags::FoundTags;
 use crate::trouble::Failed;
+use crate::trouble::Trouble;
+use crate::trouble::undelivered;
 
 /// Keys asked for in one page: all that AWS allows, since every page costs a round trip.
 const KEYS_IN_A_PAGE: i32 = 1000;
@@ -59,19 +62,51 @@ pub(crate) struct NewKey {
 /// configuration's.
 pub(crate) async fn load(config: &AwsKmsConfig) -> SdkConfig {
     let region = Region::new(config.region.as_str().to_owned());
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).region(region).load().await
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(region)
+        .load()
+        .await
+}
+
+/// The access key in use, which is no secret, and the source it was found in.
+pub(crate) async fn credentials_of(sdk: &SdkConfig) -> Result<(String, String), Trouble> {
+    let Some(provider) = sdk.credentials_provider() else {
+        return Err(Trouble::NoCredentials("no source is configured".to_owned()));
+    };
+    let found = provider
+        .provide_credentials()
+        .await
+        .map_err(|error| undelivered(&error))?;
+    // The SDK tells the source in the debug form only, which shows no secret.
+    let text = format!("{found:?}");
+    let source = text
+        .split("provider_name: \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    Ok((
+        found.access_key_id().to_owned(),
+        source.unwrap_or("an unnamed source").to_owned(),
+    ))
 }
 
 impl Cloud {
     pub(crate) fn new(config: &AwsKmsConfig, sdk: &SdkConfig) -> Self {
-        let timeouts = sdk.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        let timeouts = sdk
+            .timeout_config()
+            .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
         let region = config.region.as_str().to_owned();
         let sdk = sdk
             .to_builder()
             .region(Region::new(region.clone()))
             .timeout_config(timeouts.operation_timeout(config.deadline).build())
             .build();
-        Self { store: config.store(), deadline: config.deadline, region, kms: Client::new(&sdk), sdk }
+        Self {
+            store: config.store(),
+            deadline: config.deadline,
+            region,
+            kms: Client::new(&sdk),
+            sdk,
+        }
     }
 
     /// The error of the port for a failed call.
@@ -83,8 +118,11 @@ impl Cloud {
     pub(crate) async fn caller(&self) -> Result<Caller, Failed> {
         const PERMISSION: &str = "sts:GetCallerIdentity";
         let sts = aws_sdk_sts::Client::new(&self.sdk);
-        let answer =
-            sts.get_caller_identity().send().await.map_err(|error| Failed::new(PERMISSION, "*", &error))?;
+        let answer = sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| Failed::new(PERMISSION, "*", &error))?;
         match (answer.account, answer.arn) {
             (Some(account), Some(arn)) => Ok(Caller { account, arn }),
             _ => Err(Failed::senseless(PERMISSION, "*", "the answer names no account")),
@@ -94,7 +132,9 @@ impl Cloud {
     /// Whether keys may be listed at all in a region; the cheapest question there is.
     pub(crate) async fn probe(&self, region: &RegionName) -> Result<(), Failed> {
         let answer = self.client(region.as_str()).list_keys().limit(1).send().await;
-        answer.map(drop).map_err(|error| Failed::new("kms:ListKeys", "*", &error))
+        answer
+            .map(drop)
+            .map_err(|error| Failed::new("kms:ListKeys", "*", &error))
     }
 
     /// Every key of the account in a region.
@@ -105,7 +145,10 @@ impl Cloud {
         let mut marker: Option<String> = None;
         loop {
             let page = kms.list_keys().limit(KEYS_IN_A_PAGE).set_marker(marker.clone());
-            let page = page.send().await.map_err(|error| Failed::new(PERMISSION, "*", &error))?;
+            let page = page
+                .send()
+                .await
+                .map_err(|error| Failed::new(PERMISSION, "*", &error))?;
             for entry in page.keys.unwrap_or_default() {
                 let arn = entry.key_arn.as_deref().and_then(KeyArn::parse);
                 arns.push(arn.ok_or_else(|| {
@@ -127,8 +170,14 @@ impl Cloud {
         let mut tags = Vec::new();
         let mut marker: Option<String> = None;
         loop {
-            let page = kms.list_resource_tags().key_id(arn.to_string()).set_marker(marker.clone());
-            let page = page.send().await.map_err(|error| Failed::new(PERMISSION, arn.to_string(), &error))?;
+            let page = kms
+                .list_resource_tags()
+                .key_id(arn.to_string())
+                .set_marker(marker.clone());
+            let page = page
+                .send()
+                .await
+                .map_err(|error| Failed::new(PERMISSION, arn.to_string(), &error))?;
             tags.extend(page.tags.unwrap_or_default());
             marker = next_page(page.truncated, page.next_marker, marker.as_deref())
                 .map_err(|what| Failed::senseless(PERMISSION, arn.to_string(), what))?;
@@ -140,14 +189,26 @@ impl Cloud {
 
     pub(crate) async fn describe(&self, arn: &KeyArn) -> Result<KeyMetadata, Failed> {
         const PERMISSION: &str = "kms:DescribeKey";
-        let answer = self.client(arn.region()).describe_key().key_id(arn.to_string()).send().await;
+        let answer = self
+            .client(arn.region())
+            .describe_key()
+            .key_id(arn.to_string())
+            .send()
+            .await;
         let answer = answer.map_err(|error| Failed::new(PERMISSION, arn.to_string(), &error))?;
-        answer.key_metadata.ok_or_else(|| Failed::senseless(PERMISSION, arn.to_string(), "the answer is empty"))
+        answer
+            .key_metadata
+            .ok_or_else(|| Failed::senseless(PERMISSION, arn.to_string(), "the answer is empty"))
     }
 
     pub(crate) async fn public_key(&self, arn: &KeyArn) -> Result<PublicKey, Failed> {
         const PERMISSION: &str = "kms:GetPublicKey";
-        let answer = self.client(arn.region()).get_public_key().key_id(arn.to_string()).send().await;
+        let answer = self
+            .client(arn.region())
+            .get_public_key()
+            .key_id(arn.to_string())
+            .send()
+            .await;
         let answer = answer.map_err(|error| Failed::new(PERMISSION, arn.to_string(), &error))?;
         let der = answer.public_key.unwrap_or_else(|| Blob::new([]));
         PublicKey::from_spki_der(der.as_ref())
@@ -157,7 +218,12 @@ impl Cloud {
     /// Makes a key in a region. Sent once: a repetition after a lost answer would make a second key.
     pub(crate) async fn create(&self, region: &RegionName, key: NewKey) -> Result<KeyMetadata, Failed> {
         const PERMISSION: &str = "kms:CreateKey (with kms:TagResource)";
-        let NewKey { spec, description, tags, multi_region } = key;
+        let NewKey {
+            spec,
+            description,
+            tags,
+            multi_region,
+        } = key;
         let request = self
             .client(region.as_str())
             .create_key()
@@ -168,8 +234,13 @@ impl Cloud {
             .multi_region(multi_region)
             .customize()
             .config_override(aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled()));
-        let answer = request.send().await.map_err(|error| Failed::new(PERMISSION, "*", &error))?;
-        answer.key_metadata.ok_or_else(|| Failed::senseless(PERMISSION, "*", "the answer is empty"))
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| Failed::new(PERMISSION, "*", &error))?;
+        answer
+            .key_metadata
+            .ok_or_else(|| Failed::senseless(PERMISSION, "*", "the answer is empty"))
     }
 
     /// Signs a message, or a digest of one; the answer is DER for ECDSA and raw for the rest.
@@ -188,8 +259,13 @@ impl Cloud {
             .signing_algorithm(algorithm)
             .message_type(message_type)
             .message(Blob::new(bytes));
-        let answer = request.send().await.map_err(|error| Failed::new(PERMISSION, arn.to_string(), &error))?;
-        let signature = answer.signature.ok_or_else(|| Failed::senseless(PERMISSION, arn.to_string(), "no signature"))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| Failed::new(PERMISSION, arn.to_string(), &error))?;
+        let signature = answer
+            .signature
+            .ok_or_else(|| Failed::senseless(PERMISSION, arn.to_string(), "no signature"))?;
         Ok(signature.into_inner())
     }
 
@@ -210,7 +286,11 @@ impl Cloud {
             .set_tags(Some(tags));
         let answer = request.send().await;
         answer.map(drop).map_err(|error| {
-            Failed::new("kms:ReplicateKey (with kms:CreateKey and kms:TagResource)", primary.to_string(), &error)
+            Failed::new(
+                "kms:ReplicateKey (with kms:CreateKey and kms:TagResource)",
+                primary.to_string(),
+                &error,
+            )
         })
     }
 
@@ -219,7 +299,9 @@ impl Cloud {
     pub(crate) async fn schedule_deletion(&self, arn: &KeyArn, days: u8) -> Result<(), Failed> {
         let request = self.client(arn.region()).schedule_key_deletion().key_id(arn.id());
         let answer = request.pending_window_in_days(i32::from(days)).send().await;
-        answer.map(drop).map_err(|error| Failed::new("kms:ScheduleKeyDeletion", arn.to_string(), &error))
+        answer
+            .map(drop)
+            .map_err(|error| Failed::new("kms:ScheduleKeyDeletion", arn.to_string(), &error))
     }
 
     /// Asks for a key in a key store that does not exist, which fails in the end but not before the permission is judged:
@@ -233,7 +315,9 @@ impl Cloud {
             .custom_key_store_id("cks-00000000000000000")
             .set_tags(Some(tags));
         match request.send().await {
-            Ok(answer) => Ok(answer.key_metadata.and_then(|made| KeyArn::parse(made.arn.as_deref()?))),
+            Ok(answer) => Ok(answer
+                .key_metadata
+                .and_then(|made| KeyArn::parse(made.arn.as_deref()?))),
             Err(error) if error.code() == Some("CustomKeyStoreNotFoundException") => Ok(None),
             Err(error) => Err(Failed::new("kms:CreateKey (with kms:TagResource)", "*", &error)),
         }
@@ -267,7 +351,11 @@ impl Cloud {
 }
 
 /// The marker of the next page, `None` after the last; an answer that breaks off is no answer.
-fn next_page(truncated: bool, next: Option<String>, asked: Option<&str>) -> Result<Option<String>, &'static str> {
+fn next_page(
+    truncated: bool,
+    next: Option<String>,
+    asked: Option<&str>,
+) -> Result<Option<String>, &'static str> {
     match (truncated, next) {
         (false, _) => Ok(None),
         (true, Some(next)) if !next.is_empty() && asked != Some(next.as_str()) => Ok(Some(next)),
@@ -283,7 +371,11 @@ mod tests {
     fn a_list_that_breaks_off_is_an_error() {
         assert_eq!(next_page(false, None, None), Ok(None));
         assert_eq!(next_page(true, Some("b".into()), Some("a")), Ok(Some("b".into())));
-        for (next, asked) in [(None, None), (Some(String::new()), None), (Some("a".to_owned()), Some("a"))] {
+        for (next, asked) in [
+            (None, None),
+            (Some(String::new()), None),
+            (Some("a".to_owned()), Some("a")),
+        ] {
             assert!(next_page(true, next, asked).is_err());
         }
     }

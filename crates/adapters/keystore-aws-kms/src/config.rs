@@ -75,12 +75,21 @@ impl AwsKmsConfig {
     /// # Errors
     /// The first setting that cannot be, with what to write instead.
     pub fn parse(settings: AwsKmsSettings, cluster: &ClusterName) -> Result<Self, ConfigError> {
-        let AwsKmsSettings { account, region, tags, multi_region, deletion_window_days, deadline, algorithms } =
-            settings;
+        let AwsKmsSettings {
+            account,
+            region,
+            tags,
+            multi_region,
+            deletion_window_days,
+            deadline,
+            algorithms,
+        } = settings;
         let region = RegionName::parse("region", &region)?;
         Ok(Self {
             account: AccountId::parse(&account)?,
-            multi_region: multi_region.map(|settings| MultiRegion::parse(&settings, &region)).transpose()?,
+            multi_region: multi_region
+                .map(|settings| MultiRegion::parse(&settings, &region))
+                .transpose()?,
             region,
             tags: tags::parse(tags, cluster)?,
             cluster: cluster.clone(),
@@ -97,7 +106,9 @@ impl AwsKmsConfig {
 
     /// Where new keys are made.
     pub(crate) fn home_region(&self) -> &RegionName {
-        self.multi_region.as_ref().map_or(&self.region, |multi| &multi.primary)
+        self.multi_region
+            .as_ref()
+            .map_or(&self.region, |multi| &multi.primary)
     }
 }
 
@@ -118,10 +129,16 @@ impl MultiRegion {
         };
         let mut replicas = BTreeSet::from([region.clone()]);
         for (index, name) in settings.replica_regions.iter().enumerate() {
-            replicas.insert(RegionName::parse(&format!("multi_region.replica_regions[{index}]"), name)?);
+            replicas.insert(RegionName::parse(
+                &format!("multi_region.replica_regions[{index}]"),
+                name,
+            )?);
         }
         replicas.remove(&primary);
-        if let Some(other) = replicas.iter().find(|other| other.partition() != primary.partition()) {
+        if let Some(other) = replicas
+            .iter()
+            .find(|other| other.partition() != primary.partition())
+        {
             return Err(ConfigError {
                 field: "multi_region.replica_regions".to_owned(),
                 problem: format!("{other} and {primary} are in different partitions of AWS"),
@@ -181,7 +198,12 @@ impl RegionName {
 
     /// The second field of ARNs of this region.
     pub(crate) fn partition(&self) -> &'static str {
-        let names = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("us-isob-", "aws-iso-b"), ("us-iso-", "aws-iso")];
+        let names = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-isob-", "aws-iso-b"),
+            ("us-iso-", "aws-iso"),
+        ];
         let known = names.iter().find(|(prefix, _)| self.0.starts_with(prefix));
         known.map_or("aws", |(_, partition)| partition)
     }
@@ -200,7 +222,8 @@ fn is_region(text: &str) -> bool {
         return false;
     };
     let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
-    let is_number = !number.is_empty() && number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number =
+        !number.is_empty() && number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit());
     text.len() <= 32 && words.len() >= 2 && words.iter().all(is_word) && is_number
 }
 
@@ -208,11 +231,14 @@ fn parse_window(days: Option<u32>) -> Result<u8, ConfigError> {
     let Some(days) = days else {
         return Ok(DEFAULT_DELETION_WINDOW_DAYS);
     };
-    u8::try_from(days).ok().filter(|days| (7..=30).contains(days)).ok_or_else(|| ConfigError {
-        field: "deletion_window_days".to_owned(),
-        problem: format!("AWS has no waiting period of {days} days"),
-        remedy: "choose 7 to 30",
-    })
+    u8::try_from(days)
+        .ok()
+        .filter(|days| (7..=30).contains(days))
+        .ok_or_else(|| ConfigError {
+            field: "deletion_window_days".to_owned(),
+            problem: format!("AWS has no waiting period of {days} days"),
+            remedy: "choose 7 to 30",
+        })
 }
 
 fn parse_deadline(deadline: Option<Duration>) -> Result<Duration, ConfigError> {
@@ -227,7 +253,9 @@ fn parse_deadline(deadline: Option<Duration>) -> Result<Duration, ConfigError> {
     })
 }
 
-fn parse_algorithms(algorithms: Option<BTreeSet<KeyAlgorithm>>) -> Result<BTreeSet<KeyAlgorithm>, ConfigError> {
+fn parse_algorithms(
+    algorithms: Option<BTreeSet<KeyAlgorithm>>,
+) -> Result<BTreeSet<KeyAlgorithm>, ConfigError> {
     let algorithms = algorithms.unwrap_or_else(|| BTreeSet::from(KeyAlgorithm::ALL));
     if algorithms.is_empty() {
         return Err(ConfigError {

@@ -5,22 +5,21 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
 use keystore::FoundKey;
 
 use crate::algorithm::signing_spec_of;
 use crate::arn::KeyArn;
 use crate::cloud;
 use crate::cloud::Cloud;
+use crate::cloud::credentials_of;
 use crate::config::AwsKmsConfig;
 use crate::find::all_of_cluster;
+use crate::trouble::FIND_A_WAY;
 use crate::trouble::Failed;
 use crate::trouble::RENEW;
 use crate::trouble::SEARCH_ORDER;
 use crate::trouble::SET_CLOCK;
 use crate::trouble::Trouble;
-use crate::trouble::undelivered;
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,15 +70,30 @@ pub struct Finding {
 
 impl Finding {
     fn good(check: Check, seen: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Good, seen: seen.into(), fix: None }
+        Self {
+            check,
+            verdict: Verdict::Good,
+            seen: seen.into(),
+            fix: None,
+        }
     }
 
     fn unproven(check: Check, seen: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Unproven, seen: seen.into(), fix: None }
+        Self {
+            check,
+            verdict: Verdict::Unproven,
+            seen: seen.into(),
+            fix: None,
+        }
     }
 
     fn bad(check: Check, seen: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Bad, seen: seen.into(), fix: Some(fix.into()) }
+        Self {
+            check,
+            verdict: Verdict::Bad,
+            seen: seen.into(),
+            fix: Some(fix.into()),
+        }
     }
 }
 
@@ -107,25 +121,24 @@ pub async fn examine_with(config: &AwsKmsConfig, sdk: &SdkConfig) -> Vec<Finding
 }
 
 async fn credentials(config: &AwsKmsConfig, sdk: &SdkConfig) -> Finding {
-    let trouble = match sdk.credentials_provider() {
-        None => Trouble::NoCredentials("no source is configured".to_owned()),
-        Some(provider) => match tokio::time::timeout(config.deadline, provider.provide_credentials()).await {
-            Err(_elapsed) => Trouble::Late,
-            Ok(Err(error)) => undelivered(&error),
-            Ok(Ok(found)) => {
-                let seen = format!("access key {} from {}", found.access_key_id(), source_of(&found));
-                return Finding::good(Check::Credentials, seen);
-            }
-        },
+    let trouble = match tokio::time::timeout(config.deadline, credentials_of(sdk)).await {
+        Err(_elapsed) => Trouble::Late,
+        Ok(Err(trouble)) => trouble,
+        Ok(Ok((access_key, source))) => {
+            return Finding::good(
+                Check::Credentials,
+                format!("access key {access_key} from {source}"),
+            );
+        }
     };
-    of_trouble(Check::Credentials, Failed { permission: "sts:GetCallerIdentity", resource: "*".to_owned(), trouble })
-}
-
-/// Where credentials were found. The SDK tells it in their debug form only, which shows no secret.
-fn source_of(credentials: &Credentials) -> String {
-    let text = format!("{credentials:?}");
-    let name = text.split("provider_name: \"").nth(1).and_then(|rest| rest.split('"').next());
-    name.unwrap_or("an unnamed source").to_owned()
+    of_trouble(
+        Check::Credentials,
+        Failed {
+            permission: "sts:GetCallerIdentity",
+            resource: "*".to_owned(),
+            trouble,
+        },
+    )
 }
 
 async fn account(config: &AwsKmsConfig, cloud: &Cloud) -> Vec<Finding> {
@@ -134,7 +147,10 @@ async fn account(config: &AwsKmsConfig, cloud: &Cloud) -> Vec<Finding> {
         Err(failed) => return vec![of_trouble(Check::Account, failed)],
     };
     let clock = Finding::good(Check::Clock, "AWS accepts the time of signed requests");
-    let seen = format!("the credentials are those of {} in account {}", caller.arn, caller.account);
+    let seen = format!(
+        "the credentials are those of {} in account {}",
+        caller.arn, caller.account
+    );
     if caller.account == config.account.as_str() {
         return vec![clock, Finding::good(Check::Account, seen)];
     }
@@ -157,7 +173,10 @@ async fn regions(config: &AwsKmsConfig, cloud: &Cloud) -> Vec<Finding> {
         match cloud.probe(region).await {
             Ok(()) => {
                 findings.push(Finding::good(Check::Endpoint, format!("KMS answers in {region}")));
-                findings.push(Finding::good(Check::ListKeys, format!("keys may be listed in {region}")));
+                findings.push(Finding::good(
+                    Check::ListKeys,
+                    format!("keys may be listed in {region}"),
+                ));
             }
             Err(failed) => findings.push(of_trouble(Check::ListKeys, failed)),
         }
@@ -168,12 +187,20 @@ async fn regions(config: &AwsKmsConfig, cloud: &Cloud) -> Vec<Finding> {
 async fn creation(config: &AwsKmsConfig, cloud: &Cloud) -> Finding {
     let tags = match config.tags.shared() {
         Ok(tags) => tags,
-        Err(error) => return Finding::unproven(Check::CreateKeys, format!("the tags cannot be sent: {error}")),
+        Err(error) => {
+            return Finding::unproven(Check::CreateKeys, format!("the tags cannot be sent: {error}"));
+        }
     };
     let made = match cloud.try_create(tags).await {
         Ok(made) => made,
-        Err(Failed { trouble: Trouble::Unsupported(text) | Trouble::Other(text), .. }) => {
-            return Finding::unproven(Check::CreateKeys, format!("whether keys may be made was not told: {text}"));
+        Err(Failed {
+            trouble: Trouble::Unsupported(text) | Trouble::Other(text),
+            ..
+        }) => {
+            return Finding::unproven(
+                Check::CreateKeys,
+                format!("whether keys may be made was not told: {text}"),
+            );
         }
         Err(failed) => return of_trouble(Check::CreateKeys, failed),
     };
@@ -192,9 +219,16 @@ async fn keys(config: &AwsKmsConfig, cloud: &Arc<Cloud>) -> Vec<Finding> {
     };
     if found.is_empty() {
         let nothing = |check| Finding::unproven(check, "the cluster has no key in KMS yet to ask about");
-        return vec![nothing(Check::ReadKeys), nothing(Check::Sign), nothing(Check::DestroyKeys)];
+        return vec![
+            nothing(Check::ReadKeys),
+            nothing(Check::Sign),
+            nothing(Check::DestroyKeys),
+        ];
     }
-    let read = Finding::good(Check::ReadKeys, format!("{} keys of the cluster are readable", found.len()));
+    let read = Finding::good(
+        Check::ReadKeys,
+        format!("{} keys of the cluster are readable", found.len()),
+    );
     let mut findings = vec![read];
     findings.extend(signing(&found, cloud).await);
     findings.push(destruction(config, &found, cloud).await);
@@ -231,30 +265,44 @@ async fn destruction(config: &AwsKmsConfig, found: &[FoundKey], cloud: &Cloud) -
             continue;
         };
         let is_going = match cloud.describe(&arn).await {
-            Ok(metadata) => metadata.key_state.as_ref().is_some_and(crate::identify::is_on_its_way_out),
+            Ok(metadata) => metadata
+                .key_state
+                .as_ref()
+                .is_some_and(crate::identify::is_on_its_way_out),
             Err(_unreadable) => false,
         };
         if !is_going {
             continue;
         }
         return match cloud.schedule_deletion(&arn, config.deletion_window_days).await {
-            Ok(()) | Err(Failed { trouble: Trouble::PendingDeletion, .. }) => {
-                Finding::good(Check::DestroyKeys, "the deletion of keys may be scheduled")
-            }
+            Ok(())
+            | Err(Failed {
+                trouble: Trouble::PendingDeletion,
+                ..
+            }) => Finding::good(Check::DestroyKeys, "the deletion of keys may be scheduled"),
             Err(failed) => of_trouble(Check::DestroyKeys, failed),
         };
     }
-    Finding::unproven(Check::DestroyKeys, "no key is being destroyed, and AWS lets nobody ask without one")
+    Finding::unproven(
+        Check::DestroyKeys,
+        "no key is being destroyed, and AWS lets nobody ask without one",
+    )
 }
 
 /// The finding of a failed call: what failed is not always what was looked at.
 fn of_trouble(check: Check, failed: Failed) -> Finding {
-    let Failed { permission, resource, trouble } = failed;
+    let Failed {
+        permission,
+        resource,
+        trouble,
+    } = failed;
     match trouble {
         Trouble::Forbidden(text) => Finding::bad(
             check,
             format!("{permission} on {resource} is not allowed: {text}"),
-            format!("allow {permission} in the policy of the role Signet runs as (docs/operating/aws-kms.md has it)"),
+            format!(
+                "allow {permission} in the policy of the role Signet runs as (docs/operating/aws-kms.md has it)"
+            ),
         ),
         Trouble::BadCredentials(text) => Finding::bad(Check::Credentials, text, RENEW),
         Trouble::NoCredentials(text) => Finding::bad(
@@ -266,24 +314,29 @@ fn of_trouble(check: Check, failed: Failed) -> Finding {
         Trouble::Unreachable(text) => Finding::bad(
             Check::Endpoint,
             format!("AWS was not reached: {text}"),
-            "check the name of the region, AWS_ENDPOINT_URL, and that a way leads there (DNS, proxy, firewall, VPC endpoints \
-             for KMS and STS)",
+            FIND_A_WAY,
         ),
         Trouble::Late => Finding::bad(
             Check::Endpoint,
             format!("no answer to {permission} in time"),
-            "check that a way leads to AWS (proxy, firewall, VPC endpoints for KMS and STS), or allow more time by aws_kms.deadline",
+            "check that a way leads to AWS (proxy, firewall, VPC endpoints for KMS and STS)",
         ),
-        Trouble::Busy(text) => Finding::bad(Check::Endpoint, format!("AWS is busy: {text}"), "try again later, or ask AWS for a higher quota"),
+        Trouble::Busy(text) => Finding::bad(
+            Check::Endpoint,
+            format!("AWS is busy: {text}"),
+            "try again later, or ask AWS for a higher quota",
+        ),
         Trouble::NotFound => Finding::bad(check, format!("there is no {resource}"), "run the check again"),
         Trouble::Disabled | Trouble::PendingDeletion => Finding::bad(
             check,
             format!("the key {resource} is not in use"),
             "enable it, or rotate the authority that used it",
         ),
-        Trouble::NotReady(text) | Trouble::Unsupported(text) | Trouble::Other(text) => {
-            Finding::bad(check, format!("{permission} on {resource}: {text}"), "see what AWS says, and correct it")
-        }
+        Trouble::NotReady(text) | Trouble::Unsupported(text) | Trouble::Other(text) => Finding::bad(
+            check,
+            format!("{permission} on {resource}: {text}"),
+            "see what AWS says, and correct it",
+        ),
         Trouble::Exists => Finding::unproven(check, format!("{resource} exists already")),
     }
 }

@@ -24,7 +24,9 @@ const OPERATION: &str = "list keys";
 
 impl AwsKmsBackend {
     pub(crate) async fn list_keys(&self) -> Result<Vec<FoundKey>, KeyError> {
-        all_of_cluster(&self.cloud, &self.config).await.map_err(|failed| self.cloud.error(OPERATION, failed))
+        all_of_cluster(&self.cloud, &self.config)
+            .await
+            .map_err(|failed| self.cloud.error(OPERATION, failed))
     }
 
     /// The keys made for an id, in the region keys are made in. What was seen before is not read again: a key gets its id when
@@ -35,7 +37,11 @@ impl AwsKmsBackend {
         made: &mut HashMap<KeyArn, Option<KeyId>>,
     ) -> Result<Vec<KeyArn>, KeyError> {
         let region = self.config.home_region().as_str();
-        let mut arns = self.cloud.keys(region).await.map_err(|failed| self.cloud.error(OPERATION, failed))?;
+        let mut arns = self
+            .cloud
+            .keys(region)
+            .await
+            .map_err(|failed| self.cloud.error(OPERATION, failed))?;
         arns.retain(|arn| !made.contains_key(arn));
         let cluster = Arc::new(self.config.cluster.clone());
         let look = |arn: KeyArn| {
@@ -45,19 +51,28 @@ impl AwsKmsBackend {
                 Ok((arn, tags))
             }
         };
-        let looked = ask_all(arns, look).await.map_err(|failed| self.cloud.error(OPERATION, failed))?;
+        let looked = ask_all(arns, look)
+            .await
+            .map_err(|failed| self.cloud.error(OPERATION, failed))?;
         for (arn, tags) in looked {
             // Keys that could not be looked at are looked at again next time: permissions change.
             if let Some(tags) = tags {
                 made.insert(arn, tags.key_id().filter(|_| tags.are_of(&self.config.cluster)));
             }
         }
-        Ok(made.iter().filter(|(_, made_for)| **made_for == Some(id)).map(|(arn, _)| arn.clone()).collect())
+        Ok(made
+            .iter()
+            .filter(|(_, made_for)| **made_for == Some(id))
+            .map(|(arn, _)| arn.clone())
+            .collect())
     }
 }
 
 /// Every key of the cluster in the region of use, by authority and generation.
-pub(crate) async fn all_of_cluster(cloud: &Arc<Cloud>, config: &AwsKmsConfig) -> Result<Vec<FoundKey>, Failed> {
+pub(crate) async fn all_of_cluster(
+    cloud: &Arc<Cloud>,
+    config: &AwsKmsConfig,
+) -> Result<Vec<FoundKey>, Failed> {
     let arns = cloud.keys(config.region.as_str()).await?;
     let config = Arc::new(config.clone());
     let look = |arn: KeyArn| {
@@ -83,7 +98,10 @@ async fn look_at(cloud: &Cloud, config: &AwsKmsConfig, arn: &KeyArn) -> Result<O
     };
     match facts(cloud, arn, label).await {
         Ok(found) => Ok(Some(found)),
-        Err(Failed { trouble: Trouble::NotFound, .. }) => Ok(None),
+        Err(Failed {
+            trouble: Trouble::NotFound,
+            ..
+        }) => Ok(None),
         Err(failed) => Err(failed),
     }
 }
@@ -94,11 +112,10 @@ async fn facts(cloud: &Cloud, arn: &KeyArn, label: KeyLabel) -> Result<FoundKey,
     let public_key = match cloud.public_key(arn).await {
         Ok(public_key) => Some(public_key),
         // A key out of use need not show its public key; one in use has to.
-        Err(Failed { trouble: Trouble::Disabled | Trouble::PendingDeletion | Trouble::NotReady(_), .. })
-            if !is_enabled =>
-        {
-            None
-        }
+        Err(Failed {
+            trouble: Trouble::Disabled | Trouble::PendingDeletion | Trouble::NotReady(_),
+            ..
+        }) if !is_enabled => None,
         Err(failed) => return Err(failed),
     };
     Ok(FoundKey {
@@ -114,17 +131,36 @@ async fn facts(cloud: &Cloud, arn: &KeyArn, label: KeyLabel) -> Result<FoundKey,
 ///
 /// A policy may hide the tags of keys that are not ours, so a refusal alone means nothing. But where a key may be described
 /// and is described as ours, its tags have to be readable, or a list would be shorter than the truth.
-async fn readable_tags(cloud: &Cloud, cluster: &ClusterName, arn: &KeyArn) -> Result<Option<FoundTags>, Failed> {
+async fn readable_tags(
+    cloud: &Cloud,
+    cluster: &ClusterName,
+    arn: &KeyArn,
+) -> Result<Option<FoundTags>, Failed> {
     let refused = match cloud.tags(arn).await {
         Ok(tags) => return Ok(Some(tags)),
-        Err(Failed { trouble: Trouble::NotFound, .. }) => return Ok(None),
-        Err(failed @ Failed { trouble: Trouble::Forbidden(_), .. }) => failed,
+        Err(Failed {
+            trouble: Trouble::NotFound,
+            ..
+        }) => return Ok(None),
+        Err(
+            failed @ Failed {
+                trouble: Trouble::Forbidden(_),
+                ..
+            },
+        ) => failed,
         Err(failed) => return Err(failed),
     };
     let description = match cloud.describe(arn).await {
         Ok(metadata) => metadata.description.unwrap_or_default(),
-        Err(Failed { trouble: Trouble::Forbidden(_) | Trouble::NotFound, .. }) => return Ok(None),
+        Err(Failed {
+            trouble: Trouble::Forbidden(_) | Trouble::NotFound,
+            ..
+        }) => return Ok(None),
         Err(failed) => return Err(failed),
     };
-    if description.starts_with(&KeyLabel::prefix(cluster)) { Err(refused) } else { Ok(None) }
+    if description.starts_with(&KeyLabel::prefix(cluster)) {
+        Err(refused)
+    } else {
+        Ok(None)
+    }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_kms::types::KeyMetadata;
 use aws_sdk_kms::types::OriginType;
@@ -26,7 +27,7 @@ const OPERATION: &str = "make a key";
 /// How often making a key is tried, when AWS is busy or its answer is lost.
 const ATTEMPTS: u32 = 4;
 /// The pause after the first failed attempt; it doubles with each.
-const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 impl AwsKmsBackend {
     pub(crate) async fn generate_key(&self, request: &GenerateKey) -> Result<GeneratedKey, KeyError> {
@@ -39,7 +40,8 @@ impl AwsKmsBackend {
         }
         let mut arn = made;
         if self.config.multi_region.is_some() {
-            self.replicate(&arn, request.id, &request.label, OPERATION).await?;
+            self.replicate(&arn, request.id, &request.label, OPERATION)
+                .await?;
             if arn.region() != self.config.region.as_str() {
                 arn = arn.in_region(&self.config.region);
                 public_key = self.settle(&arn).await?;
@@ -53,17 +55,29 @@ impl AwsKmsBackend {
             algorithm: request.algorithm,
             spki_sha256: public_key.spki_sha256(),
         };
-        Ok(GeneratedKey { reference, public_key })
+        Ok(GeneratedKey {
+            reference,
+            public_key,
+        })
     }
 
     fn check_request(&self, request: &GenerateKey) -> Result<(), KeyError> {
         let store = self.description.store.clone();
         if !self.config.algorithms.contains(&request.algorithm) {
-            let reason = "it is not among aws_kms.algorithms; choose one that is".to_owned();
-            return Err(KeyError::Unsupported { store, algorithm: request.algorithm, reason });
+            let reason =
+                "it is not among those that keys in AWS KMS may have here; choose another algorithm suite"
+                    .to_owned();
+            return Err(KeyError::Unsupported {
+                store,
+                algorithm: request.algorithm,
+                reason,
+            });
         }
         if request.label.cluster != self.config.cluster {
-            let what = format!("the key is for cluster {}, the backend for {}", request.label.cluster, self.config.cluster);
+            let what = format!(
+                "the key is for cluster {}, the backend for {}",
+                request.label.cluster, self.config.cluster
+            );
             return Err(KeyError::fault(store, OPERATION, what));
         }
         Ok(())
@@ -74,7 +88,8 @@ impl AwsKmsBackend {
     async fn find_or_create(&self, request: &GenerateKey) -> Result<KeyArn, KeyError> {
         let mut made = self.made.lock().await;
         let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
+        let mut attempts_left = ATTEMPTS;
+        loop {
             if let Some(arn) = self.find_usable(request, &mut made).await? {
                 return Ok(arn);
             }
@@ -87,14 +102,17 @@ impl AwsKmsBackend {
                 }
                 Err(failed) => failed,
             };
-            let may_pass = matches!(failed.trouble, Trouble::Busy(_) | Trouble::Late | Trouble::Unreachable(_));
-            if !may_pass || attempt == ATTEMPTS {
+            let may_pass = matches!(
+                failed.trouble,
+                Trouble::Busy(_) | Trouble::Late | Trouble::Unreachable(_)
+            );
+            attempts_left -= 1;
+            if !may_pass || attempts_left == 0 {
                 return Err(self.refusal(request, failed));
             }
             sleep(pause).await;
             pause *= 2;
         }
-        Err(KeyError::fault(self.description.store.clone(), OPERATION, "no attempts left"))
     }
 
     async fn create(&self, request: &GenerateKey) -> Result<KeyMetadata, Failed> {
@@ -117,10 +135,16 @@ impl AwsKmsBackend {
         if metadata.origin == Some(OriginType::AwsKms) {
             return Ok(arn);
         }
-        let removed = self.cloud.schedule_deletion(&arn, self.config.deletion_window_days).await;
+        let removed = self
+            .cloud
+            .schedule_deletion(&arn, self.config.deletion_window_days)
+            .await;
         removed.map_err(|failed| self.cloud.error("remove a key that could leave it", failed))?;
         let origin = metadata.origin.as_ref().map_or("unknown", OriginType::as_str);
-        Err(KeyError::NotKept { store, reason: format!("its origin is {origin}, not AWS_KMS") })
+        Err(KeyError::NotKept {
+            store,
+            reason: format!("its origin is {origin}, not AWS_KMS"),
+        })
     }
 
     /// The key made for the request's id, if there is one that was not destroyed.
@@ -134,7 +158,10 @@ impl AwsKmsBackend {
             let is_gone = match self.cloud.describe(&arn).await {
                 Ok(metadata) => metadata.key_state.as_ref().is_some_and(is_on_its_way_out),
                 // A key just made may not be seen yet.
-                Err(Failed { trouble: Trouble::NotFound, .. }) => false,
+                Err(Failed {
+                    trouble: Trouble::NotFound,
+                    ..
+                }) => false,
                 Err(failed) => return Err(self.cloud.error(OPERATION, failed)),
             };
             if !is_gone {
@@ -151,29 +178,38 @@ impl AwsKmsBackend {
         match self.cloud.tags(arn).await {
             Ok(tags) if tags.label().as_ref() == Some(&request.label) => Ok(()),
             Ok(tags) => {
-                let label = tags.label().map_or_else(|| "none".to_owned(), |label| label.to_string());
+                let label = tags
+                    .label()
+                    .map_or_else(|| "none".to_owned(), |label| label.to_string());
                 Err(self.taken(request, arn, &format!("its label is {label}")))
             }
-            Err(Failed { trouble: Trouble::NotFound, .. }) => Ok(()),
+            Err(Failed {
+                trouble: Trouble::NotFound,
+                ..
+            }) => Ok(()),
             Err(failed) => Err(self.cloud.error(OPERATION, failed)),
         }
     }
 
     fn taken(&self, request: &GenerateKey, arn: &KeyArn, what: &str) -> KeyError {
-        let what = format!("the id {} belongs to another key, {arn}: {what}; use a new id", request.id);
+        let what = format!(
+            "the id {} belongs to another key, {arn}: {what}; use a new id",
+            request.id
+        );
         KeyError::fault(self.description.store.clone(), OPERATION, what)
     }
 
     fn refusal(&self, request: &GenerateKey, failed: Failed) -> KeyError {
-        let is_about_spec =
-            |text: &str| text.starts_with("ValidationException") && text.to_ascii_lowercase().contains("keyspec");
+        let is_about_spec = |text: &str| {
+            text.starts_with("ValidationException") && text.to_ascii_lowercase().contains("keyspec")
+        };
         if let Trouble::Unsupported(text) | Trouble::Other(text) = &failed.trouble
             && (matches!(failed.trouble, Trouble::Unsupported(_)) || is_about_spec(text))
         {
             return KeyError::Unsupported {
                 store: self.description.store.clone(),
                 algorithm: request.algorithm,
-                reason: format!("{text}; leave it out of aws_kms.algorithms"),
+                reason: format!("{text}; choose another algorithm suite, or a region that offers it"),
             };
         }
         self.cloud.error(OPERATION, failed)
@@ -204,7 +240,11 @@ impl AwsKmsBackend {
     async fn ready(&self, arn: &KeyArn) -> Result<PublicKey, Failed> {
         let metadata = self.cloud.describe(arn).await?;
         match trouble_of_state(metadata.key_state.as_ref()) {
-            Some(trouble) => Err(Failed { permission: "kms:DescribeKey", resource: arn.to_string(), trouble }),
+            Some(trouble) => Err(Failed {
+                permission: "kms:DescribeKey",
+                resource: arn.to_string(),
+                trouble,
+            }),
             None => self.cloud.public_key(arn).await,
         }
     }

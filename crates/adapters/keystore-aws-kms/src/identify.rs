@@ -20,12 +20,18 @@ impl AwsKmsBackend {
     /// same key here.
     pub(crate) fn locate(&self, key: &KeyRef) -> Result<KeyArn, KeyError> {
         let store = &self.description.store;
-        let elsewhere = |expected: &str| KeyError::OtherStore { store: store.clone(), expected: expected.to_owned() };
+        let elsewhere = |expected: &str| KeyError::OtherStore {
+            store: store.clone(),
+            expected: expected.to_owned(),
+        };
         if key.backend != BackendKind::AwsKms {
             return Err(elsewhere(&key.locator()));
         }
         let Some(arn) = KeyArn::parse(&key.handle) else {
-            return Err(KeyError::NotFound { store: store.clone(), handle: key.handle.clone() });
+            return Err(KeyError::NotFound {
+                store: store.clone(),
+                handle: key.handle.clone(),
+            });
         };
         if arn.store() != key.store {
             return Err(elsewhere(&arn.store()));
@@ -34,8 +40,13 @@ impl AwsKmsBackend {
             return Ok(arn);
         }
         let here = arn.in_region(&self.config.region);
-        let is_copied_here = arn.is_multi_region() && self.config.multi_region.is_some() && here.store() == *store;
-        if is_copied_here { Ok(here) } else { Err(elsewhere(&key.store)) }
+        let is_copied_here =
+            arn.is_multi_region() && self.config.multi_region.is_some() && here.store() == *store;
+        if is_copied_here {
+            Ok(here)
+        } else {
+            Err(elsewhere(&key.store))
+        }
     }
 
     /// Makes sure, once in the life of a backend, that the key in KMS is the one referred to, was made there, and is in use.
@@ -45,7 +56,12 @@ impl AwsKmsBackend {
         arn: &KeyArn,
         operation: &'static str,
     ) -> Result<(), KeyError> {
-        let known = self.identified.lock().unwrap_or_else(PoisonError::into_inner).get(arn).copied();
+        let known = self
+            .identified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(arn)
+            .copied();
         match known {
             Some(found) if found == key.spki_sha256 => Ok(()),
             Some(found) => Err(self.mismatch(key, found.to_string())),
@@ -62,7 +78,10 @@ impl AwsKmsBackend {
 
     /// Forgets that a key was identified.
     pub(crate) fn forget(&self, arn: &KeyArn) {
-        self.identified.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        self.identified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(arn);
     }
 
     /// Reads the public key and compares it with the reference's.
@@ -72,7 +91,11 @@ impl AwsKmsBackend {
         arn: &KeyArn,
         operation: &'static str,
     ) -> Result<PublicKey, KeyError> {
-        let found = self.cloud.public_key(arn).await.map_err(|failed| self.cloud.error(operation, failed))?;
+        let found = self
+            .cloud
+            .public_key(arn)
+            .await
+            .map_err(|failed| self.cloud.error(operation, failed))?;
         if found.spki_sha256() == key.spki_sha256 {
             return Ok(found);
         }
@@ -85,7 +108,11 @@ impl AwsKmsBackend {
         arn: &KeyArn,
         operation: &'static str,
     ) -> Result<KeyMetadata, KeyError> {
-        let metadata = self.cloud.describe(arn).await.map_err(|failed| self.cloud.error(operation, failed))?;
+        let metadata = self
+            .cloud
+            .describe(arn)
+            .await
+            .map_err(|failed| self.cloud.error(operation, failed))?;
         match &metadata.origin {
             Some(OriginType::AwsKms) => Ok(metadata),
             other => {
@@ -100,11 +127,20 @@ impl AwsKmsBackend {
     }
 
     /// The error of a key that cannot be used in its state, if so.
-    fn check_state(&self, arn: &KeyArn, metadata: &KeyMetadata, operation: &'static str) -> Result<(), KeyError> {
+    fn check_state(
+        &self,
+        arn: &KeyArn,
+        metadata: &KeyMetadata,
+        operation: &'static str,
+    ) -> Result<(), KeyError> {
         let Some(trouble) = trouble_of_state(metadata.key_state.as_ref()) else {
             return Ok(());
         };
-        let failed = Failed { permission: "kms:DescribeKey", resource: arn.to_string(), trouble };
+        let failed = Failed {
+            permission: "kms:DescribeKey",
+            resource: arn.to_string(),
+            trouble,
+        };
         Err(self.cloud.error(operation, failed))
     }
 
@@ -130,7 +166,10 @@ pub(crate) fn trouble_of_state(state: Option<&KeyState>) -> Option<Trouble> {
     } else if is_on_its_way_out(state) {
         Some(Trouble::PendingDeletion)
     } else {
-        Some(Trouble::NotReady(format!("the key is in state {}", state.as_str())))
+        Some(Trouble::NotReady(format!(
+            "the key is in state {}",
+            state.as_str()
+        )))
     }
 }
 
@@ -146,13 +185,24 @@ mod tests {
     #[test]
     fn only_enabled_keys_sign() {
         assert_eq!(trouble_of_state(Some(&KeyState::Enabled)), None);
-        assert_eq!(trouble_of_state(Some(&KeyState::Disabled)), Some(Trouble::Disabled));
+        assert_eq!(
+            trouble_of_state(Some(&KeyState::Disabled)),
+            Some(Trouble::Disabled)
+        );
         assert!(matches!(trouble_of_state(None), Some(Trouble::NotReady(_))));
         for state in [KeyState::PendingDeletion, KeyState::PendingReplicaDeletion] {
             assert_eq!(trouble_of_state(Some(&state)), Some(Trouble::PendingDeletion));
         }
-        for state in [KeyState::Creating, KeyState::PendingImport, KeyState::Unavailable, KeyState::from("Novel")] {
-            assert!(matches!(trouble_of_state(Some(&state)), Some(Trouble::NotReady(_))), "{state:?}");
+        for state in [
+            KeyState::Creating,
+            KeyState::PendingImport,
+            KeyState::Unavailable,
+            KeyState::from("Novel"),
+        ] {
+            assert!(
+                matches!(trouble_of_state(Some(&state)), Some(Trouble::NotReady(_))),
+                "{state:?}"
+            );
         }
     }
 }

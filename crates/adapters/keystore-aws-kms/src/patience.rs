@@ -9,7 +9,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// KMS promises that a change is seen everywhere "within a few minutes"; in practice it takes seconds.
 const TOTAL: Duration = Duration::from_secs(120);
 /// The tags of a new key take a while to count for permissions; a permission that is really missing should show soon.
-const TOTAL_WHILE_FORBIDDEN: Duration = Duration::from_secs(15);
+const TOTAL_WHILE_FORBIDDEN: Duration = Duration::from_secs(30);
 
 /// Waiting for what AWS has accepted and does not show everywhere yet.
 #[derive(Debug)]
@@ -20,7 +20,10 @@ pub(crate) struct Patience {
 
 impl Patience {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), pause: FIRST_PAUSE }
+        Self {
+            began: Instant::now(),
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Pauses, where the trouble may pass and there is time left; otherwise says no at once.

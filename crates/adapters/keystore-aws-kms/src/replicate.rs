@@ -16,13 +16,19 @@ use crate::trouble::Trouble;
 const OPERATION: &str = "copy keys to other regions";
 
 impl AwsKmsBackend {
-    /// Copies every key of the cluster to the configured regions it is not in yet, and says how many copies were made.
-    /// New keys are copied when they are made; this is for regions configured later. Keys that were not made as multi-region
-    /// keys cannot be copied and are left alone: only a rotation replaces them.
-    ///
-    /// # Errors
-    /// As [`KeyBackend::list`](keystore::KeyBackend::list), and when AWS refuses a copy; those already made stay.
-    pub async fn replicate_all(&self) -> Result<usize, KeyError> {
+    /// Copies the keys of the cluster to regions configured after they were made. A failure is told and keeps nothing from
+    /// working: the keys sign where they are.
+    pub(crate) async fn catch_up(&self) {
+        match self.replicate_all().await {
+            Ok(0) => {}
+            Ok(copies) => tracing::info!(copies, "copied keys in AWS KMS to regions configured later"),
+            Err(error) => tracing::warn!(%error, "keys in AWS KMS are not in all configured regions yet"),
+        }
+    }
+
+    /// Says how many copies were made. Keys that were not made as multi-region keys cannot be copied: only a rotation
+    /// replaces them.
+    async fn replicate_all(&self) -> Result<usize, KeyError> {
         let Some(multi) = &self.config.multi_region else {
             return Ok(0);
         };
@@ -32,15 +38,26 @@ impl AwsKmsBackend {
             let Some(arn) = KeyArn::parse(&found.handle) else {
                 continue;
             };
-            let metadata = self.cloud.describe(&arn).await.map_err(|failed| self.cloud.error(OPERATION, failed))?;
-            let tags = self.cloud.tags(&arn).await.map_err(|failed| self.cloud.error(OPERATION, failed))?;
+            let metadata = self
+                .cloud
+                .describe(&arn)
+                .await
+                .map_err(|failed| self.cloud.error(OPERATION, failed))?;
+            let tags = self
+                .cloud
+                .tags(&arn)
+                .await
+                .map_err(|failed| self.cloud.error(OPERATION, failed))?;
             let (Some(places), Some(id)) = (metadata.multi_region_configuration, tags.key_id()) else {
                 continue;
             };
             let Some(primary) = primary_of(&places) else {
                 continue;
             };
-            let present: BTreeSet<String> = all_of(&places).iter().map(|arn| arn.region().to_owned()).collect();
+            let present: BTreeSet<String> = all_of(&places)
+                .iter()
+                .map(|arn| arn.region().to_owned())
+                .collect();
             for region in wanted.iter().filter(|region| !present.contains(region.as_str())) {
                 self.copy(&primary, region, id, &found.label, OPERATION).await?;
                 copies += 1;
@@ -75,7 +92,11 @@ impl AwsKmsBackend {
         let tags = tags.map_err(|error| KeyError::fault(self.description.store.clone(), operation, error))?;
         let mut patience = Patience::new();
         loop {
-            match self.cloud.replicate(primary, region, label.to_string(), tags.clone()).await {
+            match self
+                .cloud
+                .replicate(primary, region, label.to_string(), tags.clone())
+                .await
+            {
                 Ok(()) => return Ok(()),
                 Err(failed) if failed.trouble == Trouble::Exists => return Ok(()),
                 Err(failed) => {
@@ -96,7 +117,9 @@ pub(crate) fn primary_of(places: &MultiRegionConfiguration) -> Option<KeyArn> {
 /// The copies of a multi-region key, without the primary.
 pub(crate) fn replicas_of(places: &MultiRegionConfiguration) -> Vec<KeyArn> {
     let replicas = places.replica_keys.iter().flatten();
-    replicas.filter_map(|replica| KeyArn::parse(replica.arn.as_deref()?)).collect()
+    replicas
+        .filter_map(|replica| KeyArn::parse(replica.arn.as_deref()?))
+        .collect()
 }
 
 fn all_of(places: &MultiRegionConfiguration) -> Vec<KeyArn> {

@@ -29,14 +29,20 @@ impl AwsKmsBackend {
             reason,
         };
         if !scheme.fits(key.algorithm) {
-            return Err(unsupported(format!("{scheme:?} is no signature scheme of such keys")));
+            return Err(unsupported(format!(
+                "{scheme:?} is no signature scheme of such keys"
+            )));
         }
         let arn = self.locate(key)?;
-        let (message_type, bytes) = prepare(scheme, message).map_err(|reason| unsupported(reason.to_owned()))?;
+        let (message_type, bytes) =
+            prepare(scheme, message).map_err(|reason| unsupported(reason.to_owned()))?;
         let closed = |error| KeyError::fault(self.description.store.clone(), OPERATION, error);
         let _turn = self.signatures.acquire().await.map_err(closed)?;
         self.identify(key, &arn, OPERATION).await?;
-        let answer = self.cloud.sign(&arn, signing_spec_of(scheme), message_type, &bytes).await;
+        let answer = self
+            .cloud
+            .sign(&arn, signing_spec_of(scheme), message_type, &bytes)
+            .await;
         let signature = answer.map_err(|failed| {
             if let Trouble::Unsupported(reason) = failed.trouble {
                 return unsupported(reason);
@@ -65,7 +71,10 @@ fn prepare(scheme: SignatureScheme, message: &[u8]) -> Result<(MessageType, Cow<
             );
         }
     };
-    Ok((MessageType::Digest, Cow::Owned(digest::digest(algorithm, message).as_ref().to_vec())))
+    Ok((
+        MessageType::Digest,
+        Cow::Owned(digest::digest(algorithm, message).as_ref().to_vec()),
+    ))
 }
 
 #[cfg(test)]
@@ -74,7 +83,12 @@ mod tests {
 
     #[test]
     fn what_kms_cannot_hash_is_sent_as_a_digest() {
-        let lengths = [(1, MessageType::Raw), (4096, MessageType::Raw), (0, MessageType::Digest), (4097, MessageType::Digest)];
+        let lengths = [
+            (1, MessageType::Raw),
+            (4096, MessageType::Raw),
+            (0, MessageType::Digest),
+            (4097, MessageType::Digest),
+        ];
         for (length, expected) in lengths {
             let message = vec![7; length];
             for (scheme, digest_length) in [
@@ -85,7 +99,11 @@ mod tests {
             ] {
                 let (message_type, bytes) = prepare(scheme, &message).unwrap();
                 assert_eq!(message_type, expected);
-                let sent = if expected == MessageType::Raw { length } else { digest_length };
+                let sent = if expected == MessageType::Raw {
+                    length
+                } else {
+                    digest_length
+                };
                 assert_eq!(bytes.len(), sent, "{scheme:?} of {length}");
             }
         }
@@ -95,7 +113,11 @@ mod tests {
     fn ed25519_signs_only_what_fits() {
         assert!(prepare(SignatureScheme::Ed25519, &[7; 4096]).is_ok());
         for length in [0, 4097] {
-            assert!(prepare(SignatureScheme::Ed25519, &vec![7; length]).unwrap_err().contains("4096"));
+            assert!(
+                prepare(SignatureScheme::Ed25519, &vec![7; length])
+                    .unwrap_err()
+                    .contains("4096")
+            );
         }
     }
 }

@@ -34,7 +34,13 @@ pub(crate) fn parse(
     cluster: &ClusterName,
 ) -> Result<KeyTags, ConfigError> {
     for (name, value) in &configured {
-        let refuse = |problem: String, remedy| Err(ConfigError { field: format!("tags.{}", excerpt(name)), problem, remedy });
+        let refuse = |problem: String, remedy| {
+            Err(ConfigError {
+                field: format!("tags.{}", excerpt(name)),
+                problem,
+                remedy,
+            })
+        };
         if name == KEY_ID_TAG || name == LABEL_TAG {
             return refuse("Signet sets this tag itself".to_owned(), "remove it");
         }
@@ -44,7 +50,8 @@ pub(crate) fn parse(
                 "remove the tag: Signet sets it to the cluster's name itself",
             );
         }
-        if name.is_empty() || name.chars().count() > 128 || !name.chars().all(is_allowed) || is_reserved(name) {
+        if name.is_empty() || name.chars().count() > 128 || !name.chars().all(is_allowed) || is_reserved(name)
+        {
             return refuse(
                 "AWS allows no such tag name".to_owned(),
                 "use 1 to 128 letters, digits, spaces and _ . : / = + - @, not beginning with aws:",
@@ -74,7 +81,8 @@ fn is_allowed(character: char) -> bool {
 }
 
 fn is_reserved(name: &str) -> bool {
-    name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+    name.get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 impl KeyTags {
@@ -82,7 +90,10 @@ impl KeyTags {
     pub(crate) fn for_key(&self, id: KeyId, label: &KeyLabel) -> Result<Vec<Tag>, BuildError> {
         let own = [(KEY_ID_TAG, id.to_string()), (LABEL_TAG, label.to_string())];
         let shared = self.0.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        shared.chain(own).map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build()).collect()
+        shared
+            .chain(own)
+            .map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build())
+            .collect()
     }
 
     /// The tags shared by all keys of the cluster, as requests carry them.
@@ -103,12 +114,17 @@ impl FoundTags {
 
     /// Whether every shared tag is there with its value: the key is this cluster's, under this configuration.
     pub(crate) fn match_all(&self, expected: &KeyTags) -> bool {
-        expected.0.iter().all(|(name, value)| self.0.get(name) == Some(value))
+        expected
+            .0
+            .iter()
+            .all(|(name, value)| self.0.get(name) == Some(value))
     }
 
     /// Whether the key is this cluster's, whatever tags are configured now.
     pub(crate) fn are_of(&self, cluster: &ClusterName) -> bool {
-        self.0.get(CLUSTER_TAG).is_some_and(|value| value == cluster.as_str())
+        self.0
+            .get(CLUSTER_TAG)
+            .is_some_and(|value| value == cluster.as_str())
     }
 
     /// The id the key was made for.
@@ -134,15 +150,22 @@ mod tests {
     }
 
     fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn every_key_carries_cluster_id_label_and_the_configured_tags() {
         let shared = parse(tags(&[("team", "platform")]), &cluster()).unwrap();
         let id = KeyId::from_random([7; 16]);
-        let label =
-            KeyLabel { cluster: cluster(), authority: AuthorityType::Host, form: KeyForm::Ssh, generation: 3 };
+        let label = KeyLabel {
+            cluster: cluster(),
+            authority: AuthorityType::Host,
+            form: KeyForm::Ssh,
+            generation: 3,
+        };
         let found = FoundTags::new(shared.for_key(id, &label).unwrap());
         assert!(found.match_all(&shared) && found.are_of(&cluster()));
         assert_eq!((found.key_id(), found.label()), (Some(id), Some(label)));
@@ -159,7 +182,11 @@ mod tests {
     #[test]
     fn tags_that_contradict_ours_are_refused() {
         parse(tags(&[("SignetCluster", "prod.example.com")]), &cluster()).unwrap();
-        for pair in [("SignetCluster", "other"), ("SignetKeyId", "x"), ("SignetLabel", "x")] {
+        for pair in [
+            ("SignetCluster", "other"),
+            ("SignetKeyId", "x"),
+            ("SignetLabel", "x"),
+        ] {
             let text = parse(tags(&[pair]), &cluster()).unwrap_err().to_string();
             assert!(text.starts_with(&format!("aws_kms.tags.{}: ", pair.0)), "{text}");
         }
@@ -168,10 +195,24 @@ mod tests {
     #[test]
     fn tags_that_aws_would_refuse_are_refused_here() {
         let long = "x".repeat(129);
-        for pair in [("", "x"), ("aws:x", "x"), ("AWS:x", "x"), (long.as_str(), "x"), ("a#b", "x"), ("a", "b\n")] {
+        for pair in [
+            ("", "x"),
+            ("aws:x", "x"),
+            ("AWS:x", "x"),
+            (long.as_str(), "x"),
+            ("a#b", "x"),
+            ("a", "b\n"),
+        ] {
             assert!(parse(tags(&[pair]), &cluster()).is_err(), "{pair:?}");
         }
-        let many: BTreeMap<_, _> = (0..48).map(|index| (format!("t{index}"), String::new())).collect();
-        assert!(parse(many, &cluster()).unwrap_err().to_string().contains("at most 47"));
+        let many: BTreeMap<_, _> = (0..48)
+            .map(|index| (format!("t{index}"), String::new()))
+            .collect();
+        assert!(
+            parse(many, &cluster())
+                .unwrap_err()
+                .to_string()
+                .contains("at most 47")
+        );
     }
 }

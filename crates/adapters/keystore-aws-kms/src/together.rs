@@ -34,7 +34,9 @@ mod tests {
 
     #[tokio::test]
     async fn every_item_is_asked_about_once() {
-        let mut answers = ask_all((0..100).collect(), |item: u32| async move { Ok(item) }).await.unwrap();
+        let mut answers = ask_all((0..100).collect(), |item: u32| async move { Ok(item) })
+            .await
+            .unwrap();
         answers.sort_unstable();
         assert_eq!(answers, (0..100).collect::<Vec<u32>>());
     }
@@ -42,8 +44,15 @@ mod tests {
     #[tokio::test]
     async fn one_error_is_the_answer() {
         let fails = |item: u32| async move {
-            if item == 50 { Err(Failed::senseless("kms:Sign", "*", "x")) } else { Ok(item) }
+            if item == 50 {
+                Err(Failed::senseless("kms:Sign", "*", "x"))
+            } else {
+                Ok(item)
+            }
         };
-        assert_eq!(ask_all((0..100).collect(), fails).await, Err(Failed::senseless("kms:Sign", "*", "x")));
+        assert_eq!(
+            ask_all((0..100).collect(), fails).await,
+            Err(Failed::senseless("kms:Sign", "*", "x"))
+        );
     }
 }

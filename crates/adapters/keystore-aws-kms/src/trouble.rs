@@ -54,7 +54,10 @@ where
     if matches!(error, SdkError::TimeoutError(_)) {
         return Trouble::Late;
     }
-    if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)) {
+    if matches!(
+        error,
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)
+    ) {
         return undelivered(error);
     }
     // What is left came with an answer.
@@ -94,11 +97,14 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 fn by_code(code: &str, message: &str, text: String) -> Trouble {
-    let is_about_time = || message.contains("Signature expired") || message.contains("Signature not yet current");
+    let is_about_time =
+        || message.contains("Signature expired") || message.contains("Signature not yet current");
     match code {
-        "AccessDenied" | "AccessDeniedException" | "NotAuthorized" | "UnauthorizedOperation" | "OptInRequired" => {
-            Trouble::Forbidden(text)
-        }
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "NotAuthorized"
+        | "UnauthorizedOperation"
+        | "OptInRequired" => Trouble::Forbidden(text),
         "RequestExpired" | "RequestTimeTooSkewed" => Trouble::Clock(text),
         "SignatureDoesNotMatch" | "InvalidSignatureException" if is_about_time() => Trouble::Clock(text),
         "SignatureDoesNotMatch"
@@ -194,30 +200,54 @@ impl Failed {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        Self { permission, resource: resource.into(), trouble: diagnose(error) }
+        Self {
+            permission,
+            resource: resource.into(),
+            trouble: diagnose(error),
+        }
     }
 
     /// An answer that makes no sense.
-    pub(crate) fn senseless(permission: &'static str, resource: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { permission, resource: resource.into(), trouble: Trouble::Other(what.into()) }
+    pub(crate) fn senseless(
+        permission: &'static str,
+        resource: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self {
+            permission,
+            resource: resource.into(),
+            trouble: Trouble::Other(what.into()),
+        }
     }
 
     /// The error of the port: `operation` is what was tried, as a verb phrase, `deadline` the limit it had.
     pub(crate) fn into_error(self, store: &str, operation: &'static str, deadline: Duration) -> KeyError {
-        let Self { permission, resource, trouble } = self;
+        let Self {
+            permission,
+            resource,
+            trouble,
+        } = self;
         let store = store.to_owned();
-        let denied = |reason: String| KeyError::Denied { store: store.clone(), reason };
+        let denied = |reason: String| KeyError::Denied {
+            store: store.clone(),
+            reason,
+        };
         match trouble {
             Trouble::Forbidden(text) => denied(format!(
                 "{permission} on {resource} is not allowed ({text}); allow it in the policy of the role Signet runs as, \
                  or in the key's own policy"
             )),
-            Trouble::BadCredentials(text) => denied(format!("the credentials are not accepted ({text}); {RENEW}")),
-            Trouble::NoCredentials(text) => {
-                denied(format!("no credentials were found ({text}); searched in this order: {SEARCH_ORDER}"))
+            Trouble::BadCredentials(text) => {
+                denied(format!("the credentials are not accepted ({text}); {RENEW}"))
             }
+            Trouble::NoCredentials(text) => denied(format!(
+                "no credentials were found ({text}); searched in this order: {SEARCH_ORDER}"
+            )),
             Trouble::Clock(text) => denied(format!("the request is out of time ({text}); {SET_CLOCK}")),
-            Trouble::NotFound => KeyError::NotFound { store, handle: resource },
+            Trouble::NotFound => KeyError::NotFound {
+                store,
+                handle: resource,
+            },
             Trouble::Disabled => denied(format!(
                 "the key {resource} is disabled; enable it with `aws kms enable-key{}`, or rotate the authority that \
                  used it",
@@ -228,12 +258,26 @@ impl Failed {
                  `aws kms enable-key{0}` before its day comes, otherwise rotate the authority that used it",
                 selector(&resource)
             )),
-            Trouble::NotReady(reason) | Trouble::Busy(reason) | Trouble::Unreachable(reason) => {
-                KeyError::Unavailable { store, operation, reason }
+            Trouble::Unreachable(text) => {
+                let reason = format!("{text}; {FIND_A_WAY}");
+                KeyError::Unavailable {
+                    store,
+                    operation,
+                    reason,
+                }
             }
+            Trouble::NotReady(reason) | Trouble::Busy(reason) => KeyError::Unavailable {
+                store,
+                operation,
+                reason,
+            },
             Trouble::Late => {
                 let seconds = deadline.as_millis().div_ceil(1000);
-                KeyError::Timeout { store, operation, seconds: u64::try_from(seconds).unwrap_or(u64::MAX) }
+                KeyError::Timeout {
+                    store,
+                    operation,
+                    seconds: u64::try_from(seconds).unwrap_or(u64::MAX),
+                }
             }
             Trouble::Exists => KeyError::fault(store, operation, format!("{resource} exists already")),
             Trouble::Unsupported(text) | Trouble::Other(text) => {
@@ -245,6 +289,9 @@ impl Failed {
 
 /// What to do about credentials that AWS does not accept.
 pub(crate) const RENEW: &str = "renew them, and check that the region is enabled for the account";
+/// What to do about AWS being out of reach.
+pub(crate) const FIND_A_WAY: &str = "check the name of the region, AWS_ENDPOINT_URL, and that a way leads there (DNS, proxy, \
+     firewall, VPC endpoints for KMS and STS)";
 /// What to do about a clock that AWS does not accept.
 pub(crate) const SET_CLOCK: &str = "set the host's clock; AWS allows 5 minutes of difference";
 
@@ -261,7 +308,11 @@ mod tests {
     const ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/0123";
 
     fn told_of(trouble: Trouble) -> KeyError {
-        let failed = Failed { permission: "kms:Sign", resource: ARN.to_owned(), trouble };
+        let failed = Failed {
+            permission: "kms:Sign",
+            resource: ARN.to_owned(),
+            trouble,
+        };
         failed.into_error("123456789012/eu-central-1", "sign", Duration::from_millis(1500))
     }
 
@@ -271,9 +322,15 @@ mod tests {
 
     #[test]
     fn a_refusal_names_permission_and_key() {
-        let error = told("AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized");
+        let error = told(
+            "AccessDeniedException",
+            "User: arn:aws:iam::1:user/x is not authorized",
+        );
         assert!(matches!(error, KeyError::Denied { .. }));
-        assert!(error.to_string().contains(&format!("kms:Sign on {ARN}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("kms:Sign on {ARN}")),
+            "{error}"
+        );
     }
 
     #[test]
@@ -288,17 +345,34 @@ mod tests {
     #[test]
     fn keys_out_of_use_say_how_to_get_them_back() {
         let text = told("KMSInvalidStateException", &format!("{ARN} is pending deletion.")).to_string();
-        assert!(text.contains(&format!("aws kms cancel-key-deletion --region eu-central-1 --key-id {ARN}")), "{text}");
+        assert!(
+            text.contains(&format!(
+                "aws kms cancel-key-deletion --region eu-central-1 --key-id {ARN}"
+            )),
+            "{text}"
+        );
         let text = told("DisabledException", &format!("{ARN} is disabled.")).to_string();
-        assert!(text.contains("aws kms enable-key --region eu-central-1"), "{text}");
+        assert!(
+            text.contains("aws kms enable-key --region eu-central-1"),
+            "{text}"
+        );
     }
 
     #[test]
     fn only_what_may_pass_is_transient() {
-        for code in ["ThrottlingException", "KMSInternalException", "KeyUnavailableException"] {
+        for code in [
+            "ThrottlingException",
+            "KMSInternalException",
+            "KeyUnavailableException",
+        ] {
             assert!(told(code, "").is_transient(), "{code}");
         }
-        for code in ["AccessDeniedException", "DisabledException", "NotFoundException", "ValidationException"] {
+        for code in [
+            "AccessDeniedException",
+            "DisabledException",
+            "NotFoundException",
+            "ValidationException",
+        ] {
             assert!(!told(code, "").is_transient(), "{code}");
         }
         assert!(told("KMSInvalidStateException", "is creating").is_transient());
@@ -318,6 +392,9 @@ mod tests {
         let xml = "<Errors><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error></Errors>";
         let response = HttpResponse::new(403.try_into().unwrap(), xml.into());
         let trouble = diagnose::<SignError>(&SdkError::response_error("no JSON", response));
-        assert_eq!(trouble, Trouble::BadCredentials("SignatureDoesNotMatch: no".to_owned()));
+        assert_eq!(
+            trouble,
+            Trouble::BadCredentials("SignatureDoesNotMatch: no".to_owned())
+        );
     }
 }

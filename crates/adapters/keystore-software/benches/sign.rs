@@ -7,6 +7,8 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use authority::AuthorityType;
 use authority::KeyForm;
@@ -22,8 +24,8 @@ use key::KeyId;
 use keystore::GenerateKey;
 use keystore::GeneratedKey;
 use keystore::KeyBackend;
-use keystore::PrivateKeyExport;
 use keystore::KeyLabel;
+use keystore::PrivateKeyExport;
 use keystore_software::SealingKey;
 use keystore_software::SoftwareBackend;
 use names::ClusterName;
@@ -113,29 +115,72 @@ fn raw_signer(algorithm: KeyAlgorithm, pkcs8: &[u8]) -> RawSigner {
     }
 }
 
-fn sign(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let mut group = criterion.benchmark_group("sign");
-    let message = [0x5a; 900];
-    for algorithm in ALGORITHMS {
+/// What is measured: one key, signing both ways.
+struct Pair {
+    runtime: tokio::runtime::Runtime,
+    backend: SoftwareBackend,
+    key: GeneratedKey,
+    raw: RawSigner,
+}
+
+const MESSAGE: [u8; 900] = [0x5a; 900];
+
+impl Pair {
+    fn new(algorithm: KeyAlgorithm) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let (backend, key) = runtime.block_on(backend_with_key(algorithm));
         let pkcs8 = runtime
             .block_on(backend.export_pkcs8(&key.reference))
             .expect("the key");
         let raw = raw_signer(algorithm, pkcs8.expose());
-        let scheme = algorithm.default_scheme();
+        Self {
+            runtime,
+            backend,
+            key,
+            raw,
+        }
+    }
+
+    fn through_backend(&self) {
+        let scheme = self.key.reference.algorithm.default_scheme();
+        let signature = self
+            .runtime
+            .block_on(self.backend.sign(&self.key.reference, scheme, &MESSAGE));
+        black_box(signature.expect("a signature"));
+    }
+
+    /// The quickest slice of each way, the slices in turns, so that a busy machine hits both alike.
+    fn print_ratio(&self, algorithm: KeyAlgorithm) {
+        let per_slice: u32 = if algorithm.rsa_bits().is_some() { 8 } else { 100 };
+        let slice = |sign: &dyn Fn()| {
+            let start = Instant::now();
+            (0..per_slice).for_each(|_| sign());
+            start.elapsed() / per_slice
+        };
+        let (mut raw, mut backend) = (Duration::MAX, Duration::MAX);
+        for _ in 0..100 {
+            raw = raw.min(slice(&|| (self.raw)(&MESSAGE)));
+            backend = backend.min(slice(&|| self.through_backend()));
+        }
+        let ratio = backend.as_secs_f64() / raw.as_secs_f64();
+        println!("{algorithm}: raw {raw:?}, through the backend {backend:?}, ratio {ratio:.3}");
+    }
+}
+
+fn sign(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("sign");
+    for algorithm in ALGORITHMS {
+        let pair = Pair::new(algorithm);
         group.bench_function(BenchmarkId::new("raw", algorithm), |bencher| {
-            bencher.iter(|| raw(&message))
+            bencher.iter(|| (pair.raw)(&MESSAGE));
         });
         group.bench_function(BenchmarkId::new("backend", algorithm), |bencher| {
-            bencher.iter(|| {
-                let signature = runtime.block_on(backend.sign(&key.reference, scheme, &message));
-                black_box(signature.expect("a signature"))
-            });
+            bencher.iter(|| pair.through_backend());
         });
+        pair.print_ratio(algorithm);
     }
     group.finish();
 }

@@ -1,4 +1,4 @@
-//! The key backend contract, on state in memory.
+//! The key backend contract, on state in memory and in a SQLite file.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +19,9 @@ use runtime::Clock;
 use runtime::Entropy;
 use runtime::EntropyFault;
 use state::State;
+use state::StateError;
 use state_memory::MemoryState;
+use state_sqlite::SqliteState;
 
 struct Random;
 
@@ -40,7 +42,25 @@ impl Clock for Noon {
 /// Every cluster in one store.
 struct SoftwareBench {
     name: &'static str,
-    state: Arc<dyn State>,
+    store: Store,
+}
+
+enum Store {
+    Memory(MemoryState),
+    /// Opened anew for each backend.
+    Sqlite(tempfile::TempDir),
+}
+
+impl Store {
+    fn open(&self) -> Result<Arc<dyn State>, StateError> {
+        match self {
+            Self::Memory(state) => Ok(Arc::new(state.clone())),
+            Self::Sqlite(folder) => {
+                let path = folder.path().join("state.sqlite");
+                Ok(Arc::new(SqliteState::open(&path, Arc::new(Noon))?))
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -62,21 +82,29 @@ impl Bench for SoftwareBench {
 
     async fn open(&self, cluster: &ClusterName) -> Result<Box<dyn KeyBackend>, BenchError> {
         let sealing = SealingKey::from_bytes([7; 32]);
-        let backend = SoftwareBackend::open(
-            Arc::clone(&self.state),
-            sealing,
-            Arc::new(Random),
-            cluster.clone(),
-        )
-        .await?;
+        let backend =
+            SoftwareBackend::open(self.store.open()?, sealing, Arc::new(Random), cluster.clone()).await?;
         Ok(Box::new(backend.with_clock(Arc::new(Noon))))
     }
 }
 
 fn main() -> ExitCode {
-    let memory = SoftwareBench {
-        name: "memory",
-        state: Arc::new(MemoryState::new(Arc::new(Noon))),
+    let folder = match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(error) => {
+            eprintln!("error: no temporary folder: {error}");
+            return ExitCode::FAILURE;
+        }
     };
-    keystore_contract::run_all(vec![Arc::new(memory)])
+    let memory = Store::Memory(MemoryState::new(Arc::new(Noon)));
+    keystore_contract::run_all(vec![
+        Arc::new(SoftwareBench {
+            name: "memory",
+            store: memory,
+        }),
+        Arc::new(SoftwareBench {
+            name: "sqlite",
+            store: Store::Sqlite(folder),
+        }),
+    ])
 }

@@ -23,7 +23,8 @@ pub(crate) fn write_fault(path: &Path, error: &rusqlite::Error) -> LedgerError {
 /// An error of a read.
 pub(crate) fn read_fault(path: &Path, error: &rusqlite::Error) -> LedgerError {
     let code = error.sqlite_error_code();
-    if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+    // Our statements are right for our tables, so an error in one of them says that the tables are others.
+    if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)) {
         return damaged(path, &error.to_string());
     }
     let advice = match code {

@@ -73,7 +73,9 @@ fn refuse_all(receiver: &Receiver<Message>, shared: &Shared, error: &rusqlite::E
     while let Ok(message) = receiver.recv() {
         match message {
             Message::Append { records: _, reply } => drop(reply.send(Err(write_fault(&shared.path, error)))),
-            Message::Exported(reply) => drop(reply.send(0)),
+            Message::Exported(reply) => {
+                let _ = reply.send(0);
+            }
         }
     }
 }
@@ -90,6 +92,7 @@ struct Running<'c> {
 
 impl Running<'_> {
     fn serve(&mut self, receiver: &Receiver<Message>) {
+        self.shared.set_trouble(self.export.as_ref().and_then(Export::trouble));
         loop {
             let first = match self.export.as_ref().and_then(Export::due) {
                 None => receiver.recv().map(Some).map_err(drop),
@@ -104,11 +107,14 @@ impl Running<'_> {
             let entries = if group.is_empty() { Vec::new() } else { self.commit(group) };
             if let Some(export) = &mut self.export {
                 export.follow(&entries, self.last.head.sequence, self.connection);
+                if !asked.is_empty() {
+                    export.complete(self.connection);
+                }
                 self.shared.set_trouble(export.trouble());
             }
             for reply in asked {
                 // Whoever no longer waits needs no answer.
-                drop(reply.send(self.export.as_ref().map_or(0, Export::exported)));
+                let _ = reply.send(self.export.as_ref().map_or(0, Export::exported));
             }
         }
     }

@@ -33,10 +33,11 @@ const HEADER_BYTES: usize = 100;
 
 /// Opens the connection that writes, and makes the file when there is none. A file that is not ours is not changed.
 pub(crate) fn open(path: &Path, pages_max: Option<u32>) -> Result<Connection, StateError> {
-    let size = prepare(path)?;
+    let is_unfinished = has_journal(path);
+    let size = prepare(path, is_unfinished)?;
     let mut connection = connect(path)?;
     let fault = |error| classify(path, error);
-    if size == 0 {
+    if size == 0 || is_unfinished {
         initialise(path, &mut connection)?;
     }
     check_version(path, &connection)?;
@@ -64,7 +65,7 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Makes sure of a regular file with mode 0600 that is not obviously something else. Its size in bytes.
-fn prepare(path: &Path) -> Result<u64, StateError> {
+fn prepare(path: &Path, is_unfinished: bool) -> Result<u64, StateError> {
     let io = |error: std::io::Error| unwritable(path, &error.to_string());
     let mut file = OpenOptions::new()
         .read(true)
@@ -78,11 +79,21 @@ fn prepare(path: &Path) -> Result<u64, StateError> {
     if !facts.is_file() {
         return Err(unwritable(path, "it is not a regular file"));
     }
-    check_header(path, &mut file, facts.size())?;
+    // With a journal beside it the header may be half-written; SQLite completes or undoes it, and is asked afterwards.
+    if !is_unfinished {
+        check_header(path, &mut file, facts.size())?;
+    }
     if facts.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
     }
     Ok(facts.size())
+}
+
+/// Whether making the file was interrupted: it is the only time a rollback journal is in use.
+fn has_journal(path: &Path) -> bool {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    std::fs::metadata(journal).is_ok_and(|facts| facts.len() > 0)
 }
 
 /// Looks at the first bytes before SQLite does, which would already change the file of somebody else.

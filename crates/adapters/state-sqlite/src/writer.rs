@@ -99,25 +99,25 @@ impl Desk {
         }
     }
 
-    /// Commits a batch, and when that fails each of it alone: one too large for the disk must not fail the others.
+    /// Commits a batch. When the disk is full, each commit of it is tried alone: one too large must not fail the others.
     fn finish(&mut self, batch: Vec<Job>) {
-        let is_single = batch.len() == 1;
-        let together = self.commit(&batch);
-        match together {
+        match self.commit(&batch) {
             Ok(answers) => {
                 for (job, answer) in batch.into_iter().zip(answers) {
                     // Whoever gave up waiting does not hear it.
                     let _ = job.answer.send(answer);
                 }
             }
-            Err(error) if is_single => {
+            Err(error) => {
                 let error = classify(&self.path, error);
-                for job in batch {
-                    let _ = job.answer.send(Err(CommitError::Store(error)));
+                if batch.len() > 1 && matches!(error, StateError::Unwritable(_)) {
+                    batch.into_iter().for_each(|job| self.finish(vec![job]));
                     return;
                 }
+                for job in batch {
+                    let _ = job.answer.send(Err(CommitError::Store(again(&error))));
+                }
             }
-            Err(_) => batch.into_iter().for_each(|job| self.finish(vec![job])),
         }
     }
 
@@ -151,5 +151,15 @@ impl Desk {
             is_newer
         });
         Ok(answers)
+    }
+}
+
+/// The same error for another of those who wait.
+fn again(error: &StateError) -> StateError {
+    match error {
+        StateError::Unwritable(reason) => StateError::Unwritable(reason.clone()),
+        StateError::Damaged(reason) => StateError::Damaged(reason.clone()),
+        StateError::Unavailable(source) => StateError::Unavailable(source.to_string().into()),
+        StateError::Compacted(revision) => StateError::Compacted(*revision),
     }
 }

@@ -26,11 +26,11 @@ use x509::RevokedCertificate;
 use crate::Cluster;
 use crate::ClusterError;
 use crate::documents;
+use crate::issue::lint_refusal;
 use crate::journal::sixteen;
 use crate::record::AuthorityKey;
 use crate::record::CrlRecord;
 use crate::record::HexBytes;
-use crate::signer::Announcement;
 use crate::signer::Signer;
 
 /// How long the certificate of an authority is good for.
@@ -39,8 +39,6 @@ const AUTHORITY_LIFE: Ttl = Ttl::from_days(3_650);
 const CRL_LIFE: Ttl = Ttl::from_days(7);
 /// A revocation list is made again when it is this old, long before it ends.
 const CRL_RENEW: Ttl = Ttl::from_days(1);
-/// Clocks may differ by this much.
-pub(crate) const BACKDATE: Ttl = Ttl::from_seconds(60);
 
 fn internal(error: impl std::fmt::Display) -> ClusterError {
     ClusterError::Internal(error.to_string())
@@ -83,31 +81,20 @@ impl Cluster {
             key_usage = key_usage.union(KeyUsage::DIGITAL_SIGNATURE);
         }
         let now = self.now();
-        let scheme = key.reference.algorithm.default_scheme();
         let plan = CaCertificatePlan {
             subject,
             public_key: key.public_key.clone(),
-            scheme,
+            scheme: key.reference.algorithm.default_scheme(),
             serial,
-            not_before: now.minus(BACKDATE),
+            not_before: now.minus(profile::BACKDATE),
             not_after: now.plus(AUTHORITY_LIFE),
             path_length: Some(0),
             key_usage,
         };
-        let announcement = Announcement {
-            cert_type: "authority",
-            serial: serial.to_string(),
-            subject: name.to_owned(),
-            principals: Vec::new(),
-            not_before: plan.not_before,
-            not_after: plan.not_after,
-            allowed_by: format!("generation {generation} of the {authority} authority is being made"),
-        };
-        let to_be_signed = plan.to_be_signed().map_err(internal)?;
+        let linted = profile::lint_authority(plan).map_err(lint_refusal)?;
         let signer = self.signer_for(authority, generation, key)?;
-        let signed = self.sign(actor, &signer, &announcement, scheme, &to_be_signed).await?;
-        let der = x509::assemble(&to_be_signed, scheme, &signed.signature).map_err(internal)?;
-        self.record_issued(&signer, announcement, signed, der.clone()).await?;
+        let allowed_by = format!("generation {generation} of the {authority} authority is being made");
+        let der = self.issue(actor, &signer, linted, &allowed_by).await?.document;
         key.certificate = Some(HexBytes(der));
         issuer_of(authority, key)
     }
@@ -145,9 +132,8 @@ impl Cluster {
         };
         self.journal.record(&Actor::System, event).await?;
         let next_update = plan.next_update;
-        let to_be_signed = plan.to_be_signed().map_err(internal)?;
-        let signature = signer.sign_unnumbered(issuer.scheme, &to_be_signed).await?;
-        let der = x509::assemble(&to_be_signed, issuer.scheme, &signature).map_err(internal)?;
+        let linted = profile::lint_crl(plan, &issuer).map_err(lint_refusal)?;
+        let der = signer.sign_unnumbered(linted).await?;
         Ok(CrlRecord { number, this_update: now, next_update, der: HexBytes(der), revoked: count })
     }
 

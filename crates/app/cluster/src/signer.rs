@@ -12,7 +12,8 @@ use key::SignatureScheme;
 use keystore::KeyBackend;
 use ledger::IssuedCertificate;
 use ledger::Record;
-use names::UnixSeconds;
+use profile::LintedPlan;
+use profile::Summary;
 use rotation::Generation;
 
 use crate::Cluster;
@@ -29,39 +30,31 @@ pub(crate) struct Signer {
     backend: Arc<dyn KeyBackend>,
 }
 
-/// What the log says of something about to be signed.
-#[derive(Debug, Clone)]
-pub(crate) struct Announcement {
-    pub(crate) cert_type: &'static str,
-    pub(crate) serial: String,
-    pub(crate) subject: String,
-    pub(crate) principals: Vec<String>,
-    pub(crate) not_before: UnixSeconds,
-    pub(crate) not_after: UnixSeconds,
-    /// What allowed it.
-    pub(crate) allowed_by: String,
-}
-
-/// Something signed, not yet recorded as issued.
-pub(crate) struct Signed {
-    pub(crate) signature: Signature,
-    event_uid: String,
+/// Something issued and recorded.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    /// What it says.
+    pub(crate) summary: Summary,
+    /// DER (X.509), a blob (SSH), the text of a token.
+    pub(crate) document: Vec<u8>,
 }
 
 impl Signer {
     /// Signs what carries no serial of its own, such as a revocation list; the caller recorded it.
-    pub(crate) async fn sign_unnumbered(
-        &self,
-        scheme: SignatureScheme,
-        to_be_signed: &[u8],
-    ) -> Result<Signature, ClusterError> {
+    pub(crate) async fn sign_unnumbered(&self, plan: LintedPlan) -> Result<Vec<u8>, ClusterError> {
+        let (_, to_be_signed) = plan.into_parts();
+        let signature = self.signature(to_be_signed.scheme(), to_be_signed.bytes()).await?;
+        to_be_signed.assemble(&signature).map_err(|error| ClusterError::Internal(error.to_string()))
+    }
+
+    async fn signature(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, ClusterError> {
         let Self { authority, generation: _, key, backend } = self;
         let context = || format!("signing with the {} key of the {authority} authority", key.form);
         let signature = backend
-            .sign(&key.reference, scheme, to_be_signed)
+            .sign(&key.reference, scheme, message)
             .await
             .map_err(|source| ClusterError::key(context(), source))?;
-        self.check(to_be_signed, &signature)?;
+        self.check(message, &signature)?;
         Ok(signature)
     }
 
@@ -78,12 +71,6 @@ impl Signer {
 }
 
 impl Cluster {
-    /// The key of an authority that signs this form now.
-    pub(crate) fn signer(&self, authority: AuthorityType, form: KeyForm) -> Result<Signer, ClusterError> {
-        let view = self.authority(authority)?;
-        self.signer_of(&view.record, view.record.desired().signs_with, form)
-    }
-
     /// A key of this generation that can sign here.
     pub(crate) fn signer_of(
         &self,
@@ -123,88 +110,97 @@ impl Cluster {
         Ok(Signer { authority, generation, key: key.clone(), backend: backend.clone() })
     }
 
-    /// Records that something is about to be signed and takes its serial, then signs it.
-    pub(crate) async fn sign(
+    /// Issues: records what is about to be signed and takes its serial, signs, records what was signed. Only then may it leave.
+    pub(crate) async fn issue(
         &self,
         actor: &Actor,
         signer: &Signer,
-        announcement: &Announcement,
-        scheme: SignatureScheme,
-        to_be_signed: &[u8],
-    ) -> Result<Signed, ClusterError> {
+        plan: LintedPlan,
+        allowed_by: &str,
+    ) -> Result<Issued, ClusterError> {
+        let (summary, to_be_signed) = plan.into_parts();
+        let event_uid = self.announce_issue(actor, signer, &summary, allowed_by).await?;
+        let signature = match signer.signature(to_be_signed.scheme(), to_be_signed.bytes()).await {
+            Ok(signature) => signature,
+            Err(error) => {
+                self.record_failure(actor, signer, &summary, &event_uid, describe(&error)).await?;
+                return Err(error);
+            }
+        };
+        let document =
+            to_be_signed.assemble(&signature).map_err(|error| ClusterError::Internal(error.to_string()))?;
+        // A token is a secret: that it was issued is recorded, not what it is.
+        let bytes = if signer.key.form == KeyForm::Jwt { Vec::new() } else { document.clone() };
+        let issued = IssuedCertificate {
+            authority: signer.authority,
+            form: signer.key.form,
+            serial: summary.serial.clone(),
+            subject: summary.subject.clone(),
+            issuer_spki_sha256: signer.key.public_key.spki_sha256(),
+            not_before: summary.not_before,
+            not_after: summary.not_after,
+            event_uid,
+            bytes,
+        };
+        self.journal.append(vec![Record::Certificate(Box::new(issued))]).await?;
+        Ok(Issued { summary, document })
+    }
+
+    /// One durable append: the event, the serial, and the first use of the key where this is it.
+    async fn announce_issue(
+        &self,
+        actor: &Actor,
+        signer: &Signer,
+        summary: &Summary,
+        allowed_by: &str,
+    ) -> Result<String, ClusterError> {
         let Signer { authority, generation, key, backend: _ } = signer;
         let (authority, form, key_id) = (*authority, key.form, key.reference.id);
         let event = AuditEvent::CertificateCreated {
             authority,
             form,
-            cert_type: announcement.cert_type.to_owned(),
-            serial: announcement.serial.clone(),
-            subject: announcement.subject.clone(),
-            principals: announcement.principals.clone(),
-            not_before: announcement.not_before,
-            not_after: announcement.not_after,
+            cert_type: summary.cert_type.to_owned(),
+            serial: summary.serial.clone(),
+            subject: summary.subject.clone(),
+            principals: summary.principals.clone(),
+            not_before: summary.not_before,
+            not_after: summary.not_after,
             key_id,
-            allowed_by: announcement.allowed_by.clone(),
+            allowed_by: allowed_by.to_owned(),
         };
         let (event_uid, record) = self.journal.event(actor, event)?;
-        let mut records = vec![record, Record::Serial { authority, form, serial: announcement.serial.clone() }];
+        let mut records = vec![record, Record::Serial { authority, form, serial: summary.serial.clone() }];
         if self.key_use.note(key_id, self.now()) {
-            let first =
-                AuditEvent::KeyFirstUsed { authority, form, generation: generation.number(), key_id };
+            let first = AuditEvent::KeyFirstUsed { authority, form, generation: generation.number(), key_id };
             records.push(self.journal.event(&Actor::System, first)?.1);
         }
         self.journal.append(records).await?;
-        match signer.sign_unnumbered(scheme, to_be_signed).await {
-            Ok(signature) => Ok(Signed { signature, event_uid }),
-            Err(error) => {
-                let words = match &error {
-                    ClusterError::Key { context, source } => format!("{context}: {source}"),
-                    other => other.to_string(),
-                };
-                self.record_failure(actor, signer, announcement, &event_uid, words).await?;
-                Err(error)
-            }
-        }
+        Ok(event_uid)
     }
 
     async fn record_failure(
         &self,
         actor: &Actor,
         signer: &Signer,
-        announcement: &Announcement,
+        summary: &Summary,
         event_uid: &str,
         error: String,
     ) -> Result<(), ClusterError> {
         let event = AuditEvent::CertificateFailed {
             authority: signer.authority,
             form: signer.key.form,
-            serial: announcement.serial.clone(),
+            serial: summary.serial.clone(),
             announced_by: event_uid.to_owned(),
             error,
         };
         self.journal.record(actor, event).await.map(|_| ())
     }
+}
 
-    /// Records what was issued; only then may it leave.
-    pub(crate) async fn record_issued(
-        &self,
-        signer: &Signer,
-        announcement: Announcement,
-        signed: Signed,
-        bytes: Vec<u8>,
-    ) -> Result<(), ClusterError> {
-        let issued = IssuedCertificate {
-            authority: signer.authority,
-            form: signer.key.form,
-            serial: announcement.serial,
-            subject: announcement.subject,
-            issuer_spki_sha256: signer.key.public_key.spki_sha256(),
-            not_before: announcement.not_before,
-            not_after: announcement.not_after,
-            event_uid: signed.event_uid,
-            bytes,
-        };
-        self.journal.append(vec![Record::Certificate(Box::new(issued))]).await
+fn describe(error: &ClusterError) -> String {
+    match error {
+        ClusterError::Key { context, source } => format!("{context}: {source}"),
+        other => other.to_string(),
     }
 }
 

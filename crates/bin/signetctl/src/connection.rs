@@ -14,19 +14,51 @@ use crate::failure::Failure;
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
     /// The data directory of the auth service on this host
-    #[arg(long, global = true, value_name = "DIR", env = "SIGNET_DATA_DIR", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "SIGNET_DATA_DIR",
+        hide_env_values = true
+    )]
     data_dir: Option<PathBuf>,
     /// The socket of the auth service on this host
-    #[arg(long, global = true, value_name = "FILE", env = "SIGNET_SOCKET", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SIGNET_SOCKET",
+        hide_env_values = true
+    )]
     socket: Option<PathBuf>,
     /// The configuration file of the auth service on this host, read for its data directory
-    #[arg(long, short, global = true, value_name = "FILE", env = "SIGNET_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "SIGNET_CONFIG",
+        hide_env_values = true
+    )]
     config: Option<PathBuf>,
     /// Another host's auth service, as HOST:PORT; needs --identity
-    #[arg(long, global = true, value_name = "HOST:PORT", env = "SIGNET_AUTH_SERVER", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST:PORT",
+        env = "SIGNET_AUTH_SERVER",
+        hide_env_values = true
+    )]
     auth_server: Option<String>,
     /// The identity file to connect with, made by `signetctl auth sign --format file`
-    #[arg(long, short, global = true, value_name = "FILE", env = "SIGNET_IDENTITY", hide_env_values = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "SIGNET_IDENTITY",
+        hide_env_values = true
+    )]
     identity: Option<PathBuf>,
     /// Trust only authorities with this key; may be given twice, as `signetctl status` shows them
     #[arg(long, global = true, value_name = "sha256:HEX")]
@@ -65,7 +97,9 @@ impl ConnectionArgs {
         let mut pins = Vec::new();
         for text in &self.ca_pin {
             let pin = text.parse::<CaPin>();
-            pins.push(pin.map_err(|error| Failure::usage(error.to_string(), "copy it from `signetctl status`"))?);
+            pins.push(
+                pin.map_err(|error| Failure::usage(error.to_string(), "copy it from `signetctl status`"))?,
+            );
         }
         Ok(Endpoint::tls(address, identity, &pins)?)
     }
@@ -89,7 +123,10 @@ impl ConnectionArgs {
             return Ok(config.socket_path());
         }
         let system = PathBuf::from(SYSTEM_DATA_DIR).join(config::SOCKET_NAME);
-        match environment.data_dir().map(|data_dir| data_dir.join(config::SOCKET_NAME)) {
+        match environment
+            .data_dir()
+            .map(|data_dir| data_dir.join(config::SOCKET_NAME))
+        {
             Some(own) if own.exists() || !system.exists() => Ok(own),
             Some(_) | None => Ok(system),
         }
@@ -101,12 +138,12 @@ const SYSTEM_DATA_DIR: &str = "/var/lib/signet";
 
 /// The environment, read once.
 fn system_environment() -> config::Environment {
-    let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     config::Environment {
         is_root: nix::unistd::geteuid().is_root(),
         xdg_data_home: std::env::var_os("XDG_DATA_HOME").map(PathBuf::from),
         home: std::env::var_os("HOME").map(PathBuf::from),
-        host_name: host_name.unwrap_or_default(),
+        // The configuration is read for its data directory only, whatever its cluster is called.
+        host_name: "localhost".to_owned(),
         pkcs11_pin: None,
     }
 }
@@ -132,19 +169,37 @@ mod tests {
             ..ConnectionArgs::default()
         };
         assert_eq!(arguments.socket_path(&environment).unwrap(), Path::new("/a.sock"));
-        let arguments = ConnectionArgs { socket: None, ..arguments };
-        assert_eq!(arguments.socket_path(&environment).unwrap(), Path::new("/b/signet.sock"));
-        let arguments = ConnectionArgs { data_dir: None, ..arguments };
-        assert_eq!(arguments.socket_path(&environment).unwrap(), Path::new("/srv/signet/signet.sock"));
+        let arguments = ConnectionArgs {
+            socket: None,
+            ..arguments
+        };
+        assert_eq!(
+            arguments.socket_path(&environment).unwrap(),
+            Path::new("/b/signet.sock")
+        );
+        let arguments = ConnectionArgs {
+            data_dir: None,
+            ..arguments
+        };
+        assert_eq!(
+            arguments.socket_path(&environment).unwrap(),
+            Path::new("/srv/signet/signet.sock")
+        );
         std::fs::write(&file, "signet: {dta_dir: /srv/signet}\n").unwrap();
         assert!(arguments.socket_path(&environment).is_err());
     }
 
     #[test]
     fn another_host_needs_both_address_and_identity() {
-        let only_address = ConnectionArgs { auth_server: Some("a:1".to_owned()), ..ConnectionArgs::default() };
+        let only_address = ConnectionArgs {
+            auth_server: Some("a:1".to_owned()),
+            ..ConnectionArgs::default()
+        };
         assert!(only_address.client().is_err());
-        let only_identity = ConnectionArgs { identity: Some("/x".into()), ..ConnectionArgs::default() };
+        let only_identity = ConnectionArgs {
+            identity: Some("/x".into()),
+            ..ConnectionArgs::default()
+        };
         assert!(only_identity.client().is_err());
     }
 }

@@ -21,9 +21,10 @@ pub(crate) fn confirm(what: &str, gravity: Gravity, is_confirmed: bool) -> Resul
     let is_attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     match (is_attended, gravity) {
         (false, Gravity::Named) => Ok(()),
-        (false, Gravity::Grave) => {
-            Err(Failure::usage(format!("this has to be confirmed: {what}"), "say --yes, or run it in a terminal"))
-        }
+        (false, Gravity::Grave) => Err(Failure::usage(
+            format!("this has to be confirmed: {what}"),
+            "say --yes, or run it in a terminal",
+        )),
         (true, Gravity::Named | Gravity::Grave) => ask(what),
     }
 }
@@ -31,7 +32,9 @@ pub(crate) fn confirm(what: &str, gravity: Gravity, is_confirmed: bool) -> Resul
 fn ask(what: &str) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::local("cannot ask for confirmation", &error);
     let mut err = std::io::stderr();
-    write!(err, "{what}\nGo on? [y/N] ").and_then(|()| err.flush()).map_err(cannot)?;
+    write!(err, "{what}\nGo on? [y/N] ")
+        .and_then(|()| err.flush())
+        .map_err(cannot)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {

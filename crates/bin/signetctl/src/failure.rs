@@ -29,22 +29,37 @@ enum Kind {
 impl Failure {
     /// The command was not given what it needs.
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, message: message.into(), hint: Some(hint.into()) }
+        Self {
+            kind: Kind::Usage,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// Something on this side failed.
     pub(crate) fn local(what: &str, cause: &dyn Error) -> Self {
-        Self { kind: Kind::Failed, message: format!("{what}: {}", chain(cause)), hint: None }
+        Self {
+            kind: Kind::Failed,
+            message: format!("{what}: {}", chain(cause)),
+            hint: None,
+        }
     }
 
     /// Something on this side failed, in words.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Failed, message: message.into(), hint: None }
+        Self {
+            kind: Kind::Failed,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same with something to do about it.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     const fn exit_code(&self) -> u8 {
@@ -87,7 +102,11 @@ impl From<ClientError> for Failure {
             | ClientError::Fault { .. }
             | ClientError::NotUnderstood(_) => Kind::Failed,
         };
-        Self { kind, message: chain(&error), hint: error.hint() }
+        Self {
+            kind,
+            message: chain(&error),
+            hint: error.hint(),
+        }
     }
 }
 
@@ -128,7 +147,11 @@ mod tests {
             source: std::io::Error::from(std::io::ErrorKind::NotFound),
         });
         assert_eq!(absent.exit_code(), 4);
-        assert!(absent.lines().starts_with("error: no auth service answers on /nowhere/signet.sock: "));
+        assert!(
+            absent
+                .lines()
+                .starts_with("error: no auth service answers on /nowhere/signet.sock: ")
+        );
         assert_eq!(Failure::usage("a", "b").exit_code(), 2);
         assert_eq!(Failure::failed("a").exit_code(), 1);
     }

@@ -88,7 +88,10 @@ pub(crate) fn refuse_existing_paths(paths: &[&Path], overwrite: bool) -> Result<
     for path in paths {
         let directory = directory_of(path);
         if !directory.is_dir() {
-            return Err(Failure::failed(format!("{} is no directory", directory.display())).with_hint("make it first"));
+            return Err(
+                Failure::failed(format!("{} is no directory", directory.display()))
+                    .with_hint("make it first"),
+            );
         }
         if !overwrite && path.symlink_metadata().is_ok() {
             return Err(Failure::failed(format!("{} exists", path.display()))
@@ -103,14 +106,20 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 /// The content in a temporary file beside its place, on the disk, with its permissions.
 fn prepare(file: &NewFile) -> io::Result<NamedTempFile> {
-    let mut temporary = tempfile::Builder::new().prefix(".signetctl-").tempfile_in(directory_of(&file.path))?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".signetctl-")
+        .tempfile_in(directory_of(&file.path))?;
     temporary.write_all(file.content.bytes())?;
-    temporary.as_file().set_permissions(fs::Permissions::from_mode(file.content.mode()))?;
+    temporary
+        .as_file()
+        .set_permissions(fs::Permissions::from_mode(file.content.mode()))?;
     temporary.as_file().sync_all()?;
     Ok(temporary)
 }
@@ -141,7 +150,11 @@ fn place(path: &Path, temporary: NamedTempFile, overwrite: bool) -> io::Result<P
     let before = match path.symlink_metadata() {
         Ok(_) => {
             let link = |kept: &Path| fs::hard_link(path, kept);
-            Some(tempfile::Builder::new().prefix(".signetctl-").make_in(directory_of(path), link)?)
+            Some(
+                tempfile::Builder::new()
+                    .prefix(".signetctl-")
+                    .make_in(directory_of(path), link)?,
+            )
         }
         Err(_) => None,
     };
@@ -155,14 +168,22 @@ mod tests {
 
     fn files(directory: &Path) -> Vec<NewFile> {
         vec![
-            NewFile { path: directory.join("a.key"), content: Content::Private(Zeroizing::new(b"secret".to_vec())) },
-            NewFile { path: directory.join("a.crt"), content: Content::Public(b"public".to_vec()) },
+            NewFile {
+                path: directory.join("a.key"),
+                content: Content::Private(Zeroizing::new(b"secret".to_vec())),
+            },
+            NewFile {
+                path: directory.join("a.crt"),
+                content: Content::Public(b"public".to_vec()),
+            },
         ]
     }
 
     fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -171,7 +192,13 @@ mod tests {
     fn keys_are_private_and_certificates_are_not() {
         let place = tempfile::tempdir().unwrap();
         write_all(&files(place.path()), false).unwrap();
-        let mode = |name: &str| fs::metadata(place.path().join(name)).unwrap().permissions().mode() & 0o777;
+        let mode = |name: &str| {
+            fs::metadata(place.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
         assert_eq!(mode("a.key"), 0o600);
         assert_eq!(mode("a.crt"), 0o644);
         assert_eq!(names(place.path()), ["a.crt", "a.key"]);

@@ -77,7 +77,10 @@ impl KeyPair {
                 (secret(document.as_ref()), public_der(pair.public_key())?)
             }
         };
-        Ok(Self { private_pem: Zeroizing::new(pem("PRIVATE KEY", &pkcs8)?), public: pem("PUBLIC KEY", &spki)? })
+        Ok(Self {
+            private_pem: Zeroizing::new(pem("PRIVATE KEY", &pkcs8)?),
+            public: pem("PUBLIC KEY", &spki)?,
+        })
     }
 
     /// A key pair for SSH.
@@ -107,8 +110,11 @@ impl KeyPair {
 }
 
 fn ecdsa(kind: KeyType) -> Result<EcdsaKeyPair, Failure> {
-    let algorithm =
-        if kind == KeyType::EcdsaP384 { &ECDSA_P384_SHA384_ASN1_SIGNING } else { &ECDSA_P256_SHA256_ASN1_SIGNING };
+    let algorithm = if kind == KeyType::EcdsaP384 {
+        &ECDSA_P384_SHA384_ASN1_SIGNING
+    } else {
+        &ECDSA_P256_SHA256_ASN1_SIGNING
+    };
     EcdsaKeyPair::generate(algorithm).map_err(unmade)
 }
 
@@ -122,9 +128,9 @@ fn ssh_p256() -> Result<EcdsaKeypair, Failure> {
     let private = Decode::decode(&mut wire.as_slice()).map_err(unmade)?;
     match EcdsaPublicKey::from_sec1_bytes(pair.public_key().as_ref()).map_err(unmade)? {
         EcdsaPublicKey::NistP256(public) => Ok(EcdsaKeypair::NistP256 { public, private }),
-        EcdsaPublicKey::NistP384(_) | EcdsaPublicKey::NistP521(_) => {
-            Err(Failure::failed("cannot make a key pair: the curve is another one"))
-        }
+        EcdsaPublicKey::NistP384(_) | EcdsaPublicKey::NistP521(_) => Err(Failure::failed(
+            "cannot make a key pair: the curve is another one",
+        )),
     }
 }
 
@@ -171,9 +177,18 @@ mod tests {
 
     #[test]
     fn openssl_finds_the_public_key_in_the_private_one() {
-        for kind in [KeyType::Ed25519, KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Rsa2048] {
+        for kind in [
+            KeyType::Ed25519,
+            KeyType::EcdsaP256,
+            KeyType::EcdsaP384,
+            KeyType::Rsa2048,
+        ] {
             let pair = KeyPair::tls(kind).unwrap();
-            assert_eq!(run("openssl", &["pkey", "-pubout"], &pair.private_pem), pair.public, "{kind:?}");
+            assert_eq!(
+                run("openssl", &["pkey", "-pubout"], &pair.private_pem),
+                pair.public,
+                "{kind:?}"
+            );
         }
     }
 

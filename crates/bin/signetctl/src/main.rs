@@ -31,17 +31,27 @@ mod samples;
 use std::process::ExitCode;
 
 use clap::Parser;
+use names::UnixSeconds;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = prepare().and_then(|runtime| runtime.block_on(cli.run()));
+    let outcome = prepare().and_then(|runtime| runtime.block_on(cli.run(now())));
     match outcome.and_then(|report| report.print()) {
         Ok(code) => code,
         Err(failure) => failure.print(),
     }
+}
+
+/// The moment of the call, read once.
+#[expect(clippy::disallowed_methods, reason = "`main` hands the time down")]
+fn now() -> UnixSeconds {
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixSeconds(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// One crypto provider for the process, one thread for the calls.

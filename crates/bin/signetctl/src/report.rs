@@ -9,24 +9,21 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 /// What a command prints on standard output, and whether what it found is good.
-#[derive(Debug)]
 pub(crate) struct Report {
     text: Vec<u8>,
     is_good: bool,
 }
 
 impl Report {
-    /// A report that all is well.
+    /// A report with nothing bad in it.
     pub(crate) fn good(text: impl Into<Vec<u8>>) -> Self {
-        Self { text: text.into(), is_good: true }
+        Self {
+            text: text.into(),
+            is_good: true,
+        }
     }
 
-    /// A report whose finding decides the exit code: 0 when good, 1 when not.
-    pub(crate) fn judged(text: impl Into<Vec<u8>>, is_good: bool) -> Self {
-        Self { text: text.into(), is_good }
-    }
-
-    /// The same report, judged.
+    /// The same report; what it found decides the exit code: 0 when good, 1 when not.
     pub(crate) fn and_good(self, is_good: bool) -> Self {
         Self { is_good, ..self }
     }
@@ -34,7 +31,11 @@ impl Report {
     /// Prints it and returns the exit code.
     pub(crate) fn print(&self) -> Result<ExitCode, Failure> {
         emit(&self.text)?;
-        Ok(if self.is_good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        Ok(if self.is_good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        })
     }
 
     #[cfg(test)]
@@ -47,7 +48,9 @@ impl Report {
 pub(crate) fn emit(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::local("cannot write the output", &error)),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::local("cannot write the output", &error))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -87,7 +90,7 @@ pub(crate) fn facts<T: Serialize + ?Sized>(
             json.map_err(|error| Failure::local("cannot write JSON", &error))? + "\n"
         }
         Format::Yaml => {
-            let yaml = serde_saphyr::to_string(facts);
+            let yaml = serde_saphyr::to_string(&facts);
             yaml.map_err(|error| Failure::local("cannot write YAML", &error))?
         }
     };

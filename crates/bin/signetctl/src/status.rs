@@ -47,7 +47,11 @@ pub(crate) fn render(status: &Status, is_wide: bool) -> String {
     }
     let mut text = listing(&rows);
     text.push('\n');
-    text.push_str(&if is_wide { wide_table(&status.authorities) } else { narrow_table(&status.authorities) });
+    text.push_str(&if is_wide {
+        wide_table(&status.authorities)
+    } else {
+        narrow_table(&status.authorities)
+    });
     for alert in &status.alerts {
         text.push('\n');
         text.push_str(&alert_lines(alert));
@@ -57,7 +61,11 @@ pub(crate) fn render(status: &Status, is_wide: bool) -> String {
 
 /// An alert as `status` and `alerts ls` show it.
 pub(crate) fn alert_lines(alert: &Alert) -> String {
-    let mut text = format!("ALERT ({}): {}\n", alert.severity.as_str(), crate::table::visible_lines(&alert.message));
+    let mut text = format!(
+        "ALERT ({}): {}\n",
+        alert.severity.as_str(),
+        crate::table::visible_lines(&alert.message)
+    );
     if let Some(hint) = &alert.hint {
         text.push_str(&format!("hint: {}\n", crate::table::visible_lines(hint)));
     }
@@ -65,20 +73,59 @@ pub(crate) fn alert_lines(alert: &Alert) -> String {
 }
 
 fn narrow_table(authorities: &[AuthorityStatus]) -> String {
-    let headings = ["authority", "rotation", "protocol", "status", "algorithm", "storage"];
+    let headings = [
+        "authority",
+        "rotation",
+        "protocol",
+        "status",
+        "algorithm",
+        "storage",
+    ];
     let rows = rows(authorities).map(|(authority, rotation, key)| {
-        let KeyRow { protocol, status, algorithm, storage, .. } = key;
-        [authority, rotation, protocol.clone(), status.to_string(), algorithm.clone(), storage.clone()]
+        let KeyRow {
+            protocol,
+            status,
+            algorithm,
+            storage,
+            ..
+        } = key;
+        [
+            authority,
+            rotation,
+            protocol.clone(),
+            status.to_string(),
+            algorithm.clone(),
+            storage.clone(),
+        ]
     });
     table(headings, rows)
 }
 
 fn wide_table(authorities: &[AuthorityStatus]) -> String {
     let headings = [
-        "authority", "rotation", "protocol", "status", "algorithm", "storage", "key id", "generation", "owner", "expires",
+        "authority",
+        "rotation",
+        "protocol",
+        "status",
+        "algorithm",
+        "storage",
+        "key id",
+        "generation",
+        "owner",
+        "expires",
     ];
     let rows = rows(authorities).map(|(authority, rotation, key)| {
-        let KeyRow { protocol, status, algorithm, storage, key_id, generation, owner, expires, .. } = key;
+        let KeyRow {
+            protocol,
+            status,
+            algorithm,
+            storage,
+            key_id,
+            generation,
+            owner,
+            expires,
+            ..
+        } = key;
         [
             authority,
             rotation,

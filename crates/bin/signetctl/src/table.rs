@@ -5,7 +5,10 @@ use comfy_table::Table;
 use comfy_table::TableStyle;
 
 /// A table in the layout operators know: columns one blank apart, a line of dashes under each heading.
-pub(crate) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub(crate) fn table<const N: usize>(
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
     table.load_style(
         TableStyle::new()
@@ -23,7 +26,10 @@ pub(crate) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator
     for column in table.column_iter_mut() {
         column.set_padding((0, 0));
     }
-    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let mut text: String = table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     if table.row_count() == 0 {
         text.push_str("(none)\n");
     }
@@ -32,7 +38,11 @@ pub(crate) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator
 
 /// Names and values, one a line, the values under each other. A value of several lines is indented to its column.
 pub(crate) fn listing(rows: &[(&str, String)]) -> String {
-    let width = rows.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or_default();
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.chars().count() + 1)
+        .max()
+        .unwrap_or_default();
     let mut text = String::new();
     for (name, value) in rows {
         let mut heading = format!("{name}:");
@@ -57,13 +67,22 @@ pub(crate) fn visible_lines(text: &str) -> String {
 
 fn shown(character: char) -> Vec<char> {
     // Bidirectional controls reorder what stands beside them.
-    let is_misleading = character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if is_misleading { character.escape_unicode().collect() } else { vec![character] }
+    let is_misleading = character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if is_misleading {
+        character.escape_unicode().collect()
+    } else {
+        vec![character]
+    }
 }
 
 /// `1 key`, `2 keys`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 /// An optional value, or a dash.
@@ -77,20 +96,32 @@ mod tests {
 
     #[test]
     fn tables_have_the_known_layout() {
-        let rows = [["host".to_owned(), "standby".to_owned()], [String::new(), "x".to_owned()]];
-        assert_eq!(table(["authority", "rotation"], rows), "authority rotation\n--------- --------\nhost      standby\n          x\n");
+        let rows = [
+            ["host".to_owned(), "standby".to_owned()],
+            [String::new(), "x".to_owned()],
+        ];
+        assert_eq!(
+            table(["authority", "rotation"], rows),
+            "authority rotation\n--------- --------\nhost      standby\n          x\n"
+        );
         assert_eq!(table(["id"], Vec::<[String; 1]>::new()), "id\n--\n(none)\n");
     }
 
     #[test]
     fn listings_align_their_values() {
-        let rows = [("Cluster", "example.com".to_owned()), ("CA pins", "a\nb".to_owned())];
+        let rows = [
+            ("Cluster", "example.com".to_owned()),
+            ("CA pins", "a\nb".to_owned()),
+        ];
         assert_eq!(listing(&rows), "Cluster: example.com\nCA pins: a\n         b\n");
     }
 
     #[test]
     fn control_characters_are_shown_not_sent() {
-        assert_eq!(visible("a\x1b[31mb\u{202e}c\td"), "a\\u{1b}[31mb\\u{202e}c\\u{9}d");
+        assert_eq!(
+            visible("a\x1b[31mb\u{202e}c\td"),
+            "a\\u{1b}[31mb\\u{202e}c\\u{9}d"
+        );
         let rows = [["a\nb".to_owned()]];
         assert_eq!(table(["x"], rows), "x\n-------\na\\u{a}b\n");
     }

@@ -7,7 +7,11 @@ use crate::files::NewFile;
 pub(crate) fn archive(files: &[NewFile], unix_seconds: u64) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
     let mut archive = zeroize::Zeroizing::new(Vec::new());
     for file in files {
-        let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let bytes = file.content.bytes();
         archive.extend_from_slice(&header(&name, file.content.mode(), bytes.len(), unix_seconds)?);
         archive.extend_from_slice(bytes);
@@ -21,7 +25,8 @@ pub(crate) fn archive(files: &[NewFile], unix_seconds: u64) -> Result<zeroize::Z
 /// IEEE Std 1003.1, pax: the ustar header block. The checksum counts its own field as blanks.
 fn header(name: &str, mode: u32, size: usize, unix_seconds: u64) -> Result<Vec<u8>, Failure> {
     if name.is_empty() || name.len() > 100 {
-        return Err(Failure::failed(format!("{name:?} is no name for a tar archive")).with_hint("shorten it with --out"));
+        return Err(Failure::failed(format!("{name:?} is no name for a tar archive"))
+            .with_hint("shorten it with --out"));
     }
     let mut block = Vec::with_capacity(BLOCK);
     field(&mut block, name, 100);
@@ -37,7 +42,12 @@ fn header(name: &str, mode: u32, size: usize, unix_seconds: u64) -> Result<Vec<u
     field(&mut after_checksum, "ustar", 6);
     after_checksum.extend_from_slice(b"00");
     field(&mut after_checksum, "", BLOCK - 265);
-    let sum: u32 = before_checksum.iter().chain(&after_checksum).map(|&byte| u32::from(byte)).sum::<u32>() + 8 * 0x20;
+    let sum: u32 = before_checksum
+        .iter()
+        .chain(&after_checksum)
+        .map(|&byte| u32::from(byte))
+        .sum::<u32>()
+        + 8 * 0x20;
     field(&mut block, &format!("{sum:06o}\0 "), 8);
     block.extend(after_checksum);
     Ok(block)
@@ -66,7 +76,10 @@ mod tests {
                 path: "/x/a.key".into(),
                 content: Content::Private(zeroize::Zeroizing::new(b"secret".to_vec())),
             },
-            NewFile { path: "a.crt".into(), content: Content::Public(vec![b'x'; 600]) },
+            NewFile {
+                path: "a.crt".into(),
+                content: Content::Public(vec![b'x'; 600]),
+            },
         ];
         let archive = archive(&files, 1_700_000_000).unwrap();
         assert_eq!(archive.len() % BLOCK, 0);

@@ -5,8 +5,6 @@ use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Seek;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::MetadataExt;
@@ -15,19 +13,19 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use key::KeyId;
-use nix::fcntl::Flock;
-use nix::fcntl::FlockArg;
 use nix::unistd::Uid;
 use runtime::Entropy;
+use state_sqlite::DataDirLock;
 
 use crate::failure::Failure;
+use crate::failure::chain;
 
 /// The data directory, held by this process until dropped.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     root: PathBuf,
     databases: PathBuf,
-    _lock: Flock<File>,
+    _lock: DataDirLock,
 }
 
 /// What the data directory holds.
@@ -46,7 +44,7 @@ impl DataDir {
     /// When others have access to it, another process uses it, or it cannot be made.
     pub(crate) fn open(root: &Path, databases: &Path) -> Result<Self, Failure> {
         make_private(root)?;
-        let lock = lock(&root.join("signetd.lock"), root)?;
+        let lock = DataDirLock::take(root).map_err(|error| Failure::said(chain(&error)))?;
         make_private(databases)?;
         Ok(Self { root: root.to_owned(), databases: databases.to_owned(), _lock: lock })
     }
@@ -172,39 +170,6 @@ fn make_private(path: &Path) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// Takes the directory for this process. The lock goes with the process, however it ends.
-fn lock(path: &Path, root: &Path) -> Result<Flock<File>, Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::of(&format!("cannot lock {}", path.display()), error);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| failed(&error))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(mut lock) => {
-            let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
-            written.map_err(|error| failed(&error))?;
-            Ok(lock)
-        }
-        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
-            let mut holder = String::new();
-            let read = file.read_to_string(&mut holder);
-            let holder = match (read, holder.trim()) {
-                (Ok(_), pid) if !pid.is_empty() => format!("process {pid}"),
-                (Ok(_) | Err(_), _) => "another process".to_owned(),
-            };
-            Err(Failure::new(
-                format!("the data directory {} is in use by {holder}", root.display()),
-                "stop that one first, or choose another with `--data-dir`",
-            ))
-        }
-        Err((_, error)) => Err(failed(&error)),
-    }
 }
 
 #[cfg(test)]

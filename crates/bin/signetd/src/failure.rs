@@ -58,3 +58,13 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            None => Ok(()),
+            Some(hint) => write!(f, "; {hint}"),
+        }
+    }
+}

@@ -8,7 +8,6 @@ use aws_lc_rs::rand::SecureRandom;
 use aws_lc_rs::rand::SystemRandom;
 use config::Environment;
 use nix::unistd::Uid;
-use nix::unistd::gethostname;
 use runtime::Clock;
 use runtime::Entropy;
 use runtime::EntropyFault;
@@ -60,7 +59,10 @@ pub(crate) fn environment() -> Environment {
     }
 }
 
-/// The name of this host; empty when it has none.
+/// The name of this host; empty when nothing tells it.
 pub(crate) fn host_name() -> String {
-    gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+    // Linux tells it in a file; elsewhere the environment may.
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let named = || std::env::var_os("HOSTNAME").and_then(|name| name.into_string().ok());
+    told.or_else(named).unwrap_or_default().trim().to_owned()
 }

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use tokio::time::sleep_until;
 
 use crate::failure::chain;
+use crate::log_check::LogCheck;
 
 /// How often everything is looked at. Up to a quarter is added or taken by chance, so that several servers do not act at once.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -31,6 +32,7 @@ pub(crate) struct Ticker {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) state: Arc<dyn State>,
     pub(crate) front: Arc<Front>,
+    pub(crate) log: Arc<LogCheck>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
@@ -83,7 +85,11 @@ impl Ticker {
             self.sweep().await;
             note("a revocation list could not be made", self.cluster.refresh_crls().await);
         }
+        note("alerts could not be recorded", self.cluster.note_alerts().await);
         note("when keys were used could not be written down", self.cluster.write_key_use().await);
+        if let Err(error) = self.log.write_anchor().await {
+            tracing::error!(error, "how far the audit log goes could not be written down");
+        }
     }
 
     async fn advance(&self) {

@@ -80,7 +80,7 @@ pub fn seal(envelope: &Envelope, previous: Head) -> Result<Entry, TooLarge> {
     line.word("event", event.name());
     line.word("code", event.code());
     line.text("uid", uid);
-    line.word("time", &moment(*unix_millis));
+    line.word("time", &time_text(*unix_millis));
     line.word("cluster_name", cluster_name.as_str());
     match actor {
         Actor::Local { user, uid } => {
@@ -260,8 +260,9 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// RFC 3339 in UTC with milliseconds.
-fn moment(unix_millis: i64) -> String {
+/// The `time` of a line: RFC 3339 in UTC with milliseconds. Moments before the year 0 or after the year 9999 are written as the
+/// nearest moment inside.
+pub fn time_text(unix_millis: i64) -> String {
     let clamped = unix_millis.clamp(MILLIS_MIN, MILLIS_MAX);
     jiff::Timestamp::from_millisecond(clamped).map(|moment| format!("{moment:.3}")).unwrap_or_default()
 }

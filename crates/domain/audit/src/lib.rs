@@ -13,7 +13,7 @@ mod line;
 mod report;
 
 pub use catalogue::{AuditEvent, CATALOGUE, EventKind, FieldKind};
-pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal};
+pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal, time_text};
 pub use event::{Actor, Envelope, Outcome};
 pub use report::{AuditReport, Finding, Place};
 

@@ -1,4 +1,3 @@
-// NOTE: see NOTE-TO-HELPER.txt: jwt and saml are finished by the lead; go on with `profile`.
 //! JSON web tokens (RFC 7519) and key sets (RFC 7517): what is signed, and what verifiers read.
 //!
 //! A [`TokenPlan`] says everything a token will say and writes the bytes to sign; [`assemble`] joins them with the signature. This

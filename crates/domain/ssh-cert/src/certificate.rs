@@ -272,7 +272,7 @@ impl Certificate {
 
     /// The line as `-cert.pub` files have it, without a line feed.
     pub fn to_line(&self, comment: &str) -> String {
-        line(self.subject_key.algorithm().certificate_str(), &self.blob, comment)
+        certificate_line(self.subject_key.algorithm(), &self.blob, comment)
     }
 
     /// The holder's key.
@@ -329,6 +329,11 @@ impl Certificate {
     pub const fn scheme(&self) -> SignatureScheme {
         self.scheme
     }
+}
+
+/// The line as `-cert.pub` files have it, without a line feed, of a certificate for a key of this algorithm.
+pub fn certificate_line(algorithm: SubjectAlgorithm, blob: &[u8], comment: &str) -> String {
+    line(algorithm.certificate_str(), blob, comment)
 }
 
 /// Reads a signature blob. RSA with SHA-1 (`ssh-rsa`) is not known here.

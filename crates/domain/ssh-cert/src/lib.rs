@@ -15,7 +15,9 @@ mod subject_key;
 mod trust;
 mod wire;
 
-pub use certificate::{Certificate, Expected, MAXIMUM_CERTIFICATE_LENGTH, NotAccepted, TbsCertificate};
+pub use certificate::{
+    Certificate, Expected, MAXIMUM_CERTIFICATE_LENGTH, NotAccepted, TbsCertificate, certificate_line,
+};
 pub use error::{BuildError, ParseError};
 pub use options::{CriticalOptions, EXTENSION_DOMAIN, ExtensionName, Extensions, ForceCommand, Network, Permit};
 pub use plan::{CertificatePlan, CertificateType, MAXIMUM_PRINCIPALS, assemble};

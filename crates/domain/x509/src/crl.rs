@@ -8,6 +8,7 @@ use crate::DistinguishedName;
 use crate::Extension;
 use crate::Issuer;
 use crate::ParseError;
+use crate::algorithm::read_algorithm;
 use crate::algorithm::write_algorithm;
 use crate::certificate::own_serial;
 use crate::error::malformed;
@@ -194,6 +195,14 @@ pub struct TbsCertList<'a> {
 }
 
 impl<'a> TbsCertList<'a> {
+    /// How it is, or will be, signed.
+    ///
+    /// # Errors
+    /// When the algorithm is not one we use.
+    pub fn signature_scheme(&self) -> Result<SignatureScheme, ParseError> {
+        read_algorithm(self.algorithm, WHAT)
+    }
+
     /// Reads the DER of a `TBSCertList`.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
+use key::SignatureScheme;
+
 use crate::Identity;
 use crate::KeyUsage;
 use crate::ParseError;
 use crate::StatedPurposes;
 use crate::SubjectAltName;
+use crate::algorithm::read_algorithm;
 use crate::alt_name::read_alt_names;
 use crate::error::malformed;
 use crate::oid;
@@ -66,6 +69,14 @@ pub struct BasicConstraints {
 }
 
 impl<'a> TbsCertificate<'a> {
+    /// How it is, or will be, signed.
+    ///
+    /// # Errors
+    /// When the algorithm is not one we use.
+    pub fn signature_scheme(&self) -> Result<SignatureScheme, ParseError> {
+        read_algorithm(self.algorithm, "certificate")
+    }
+
     /// Reads the DER of a `TBSCertificate`.
     ///
     /// # Errors

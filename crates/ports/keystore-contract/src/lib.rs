@@ -22,6 +22,7 @@ use key::KeyAlgorithm;
 use keystore::KeyBackend;
 use names::ClusterName;
 
+pub use suite::failing;
 pub use suite::run;
 pub use suite::run_all;
 

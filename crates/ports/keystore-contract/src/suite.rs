@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
 
 use crate::Bench;
+use crate::BenchError;
 use crate::attributes;
 use crate::case::Body;
 use crate::case::Case;
@@ -42,6 +43,32 @@ pub fn run_all(benches: Vec<Arc<dyn Bench>>) -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(at_once);
     let trials = benches.iter().flat_map(|bench| trials(bench, &runtime)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The cases that a bench fails, by name, for tests of the contract itself: a contract that nothing can fail promises nothing.
+///
+/// # Errors
+/// When there is no runtime to run them on.
+pub fn failing(bench: Arc<dyn Bench>) -> Result<Vec<String>, BenchError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut failing = Vec::new();
+    for Planned {
+        name,
+        body,
+        algorithm,
+        is_skipped,
+    } in plan(bench.as_ref())
+    {
+        // On a task of its own, so that a failed assertion ends the case and nothing else.
+        if is_skipped {
+            continue;
+        }
+        let played = runtime.block_on(runtime.spawn(play(Arc::clone(&bench), body, algorithm)));
+        if !matches!(played, Ok(Ok(()))) {
+            failing.push(name);
+        }
+    }
+    Ok(failing)
 }
 
 /// A case with its algorithm chosen.

@@ -33,8 +33,11 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Whether a backend can show it.
     pub(crate) applies: fn(&Capabilities) -> bool,
-    pub(crate) body: fn(&Stage) -> Running<'_>,
+    pub(crate) body: Body,
 }
+
+/// What a case does.
+pub(crate) type Body = fn(&Stage) -> Running<'_>;
 
 /// Lists the cases of a theme: `name if |has| …;`.
 macro_rules! cases {

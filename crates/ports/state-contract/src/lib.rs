@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use runtime::Clock;
 use state::State;
 
+pub use suite::failing;
 pub use suite::run;
 pub use suite::run_all;
 

@@ -10,6 +10,8 @@ use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
 
 use crate::Bench;
+use crate::BenchError;
+use crate::case::Body;
 use crate::case::Case;
 use crate::case::Failure;
 use crate::case::Outcome;
@@ -54,13 +56,9 @@ fn trials(bench: &Arc<dyn Bench>, runtime: &Arc<Runtime>) -> Vec<Trial> {
         }
         let (bench, runtime) = (Arc::clone(bench), Arc::clone(runtime));
         let trial = Trial::test(format!("{bench_name}/{name}"), move || {
-            let seconds = bench.case_seconds_max();
-            let stage = Stage::new(bench);
-            let outcome = runtime.block_on(async {
-                let outcome = tokio::time::timeout(Duration::from_secs(seconds), body(&stage)).await;
-                outcome.unwrap_or_else(|_| Err(Failure(format!("the case took longer than {seconds} s"))))
-            });
-            outcome.map_err(|Failure(text)| Failed::from(text))
+            runtime
+                .block_on(play(bench, body))
+                .map_err(|Failure(text)| Failed::from(text))
         });
         trials.push(trial.with_ignored_flag(is_skipped));
     }
@@ -70,6 +68,36 @@ fn trials(bench: &Arc<dyn Bench>, runtime: &Arc<Runtime>) -> Vec<Trial> {
         move || compare_skips(&golden, &skipped).map_err(|Failure(text)| Failed::from(text)),
     ));
     trials
+}
+
+/// The cases that a bench fails, by name, for tests of the contract itself: a contract that nothing can fail promises nothing.
+///
+/// # Errors
+/// When there is no runtime to run them on.
+pub fn failing(bench: Arc<dyn Bench>) -> Result<Vec<String>, BenchError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let has = bench.capabilities();
+    let mut failing = Vec::new();
+    for Case {
+        name,
+        applies: _,
+        body,
+    } in all().filter(|case| (case.applies)(&has))
+    {
+        // On a task of its own, so that a failed assertion ends the case and nothing else.
+        let played = runtime.block_on(runtime.spawn(play(Arc::clone(&bench), body)));
+        if !matches!(played, Ok(Ok(()))) {
+            failing.push(name.strip_prefix("state_contract::").unwrap_or(name).to_owned());
+        }
+    }
+    Ok(failing)
+}
+
+async fn play(bench: Arc<dyn Bench>, body: Body) -> Outcome {
+    let seconds = bench.case_seconds_max();
+    let stage = Stage::new(bench);
+    let outcome = tokio::time::timeout(Duration::from_secs(seconds), body(&stage)).await;
+    outcome.unwrap_or_else(|_| Err(Failure(format!("the case took longer than {seconds} s"))))
 }
 
 fn all() -> impl Iterator<Item = Case> {

@@ -10,11 +10,11 @@
 //! A harness has nobody to hand an error to, so every function that cannot do its work fails the running test, naming
 //! what it did and showing everything the daemon said.
 
-mod binaries;
 mod credentials;
 mod disk;
 mod failure;
 mod phase;
+pub mod programs;
 mod settings;
 mod signet;
 mod status;

@@ -80,6 +80,13 @@ impl Settings {
         }
     }
 
+    /// How long retired keys stay.
+    #[must_use]
+    pub fn with_quarantine(mut self, quarantine: Duration) -> Self {
+        self.key_quarantine = Some(quarantine);
+        self
+    }
+
     /// Adds variables to the daemon's environment.
     #[must_use]
     pub fn with_environment<N: Into<String>, V: Into<String>>(

@@ -9,8 +9,8 @@ use parts::port::Reserved;
 use parts::process::{Guarded, Outcome, run, run_within};
 use tempfile::TempDir;
 
-use crate::binaries;
 use crate::failure::{OrFail as _, fail};
+use crate::programs;
 use crate::settings::Settings;
 use crate::status::StatusView;
 
@@ -83,7 +83,7 @@ impl Prepared {
     pub fn start(self) -> Signet {
         let log = self.directory.path().join("signetd.log");
         let log_start = std::fs::metadata(&log).map_or(0, |file| usize::try_from(file.len()).unwrap_or(0));
-        let mut command = self.command();
+        let mut command = self.start_command();
         let process = Guarded::start("signetd", &mut command, &log).or_fail("start signetd");
         let mut signet = Signet {
             prepared: self,
@@ -98,14 +98,18 @@ impl Prepared {
     #[track_caller]
     #[must_use]
     pub fn refused(&self) -> Outcome {
-        let outcome = run_within(&mut self.command(), REFUSAL_LIMIT).or_fail("see signetd refuse to start");
+        let outcome =
+            run_within(&mut self.start_command(), REFUSAL_LIMIT).or_fail("see signetd refuse to start");
         if outcome.success() {
             fail(format!("signetd ended without a complaint: {}", outcome.text()));
         }
         outcome
     }
 
-    fn command(&self) -> Command {
+    /// The command that starts the daemon, its configuration written.
+    #[track_caller]
+    #[must_use]
+    pub fn start_command(&self) -> Command {
         let file = self.directory.path().join("signet.yaml");
         let text = self
             .settings
@@ -115,10 +119,10 @@ impl Prepared {
         let mut command = match words.next() {
             Some(program) => {
                 let mut command = Command::new(program);
-                command.args(words).arg(binaries::signetd());
+                command.args(words).arg(programs::signetd());
                 command
             }
-            None => Command::new(binaries::signetd()),
+            None => Command::new(programs::signetd()),
         };
         command.arg("start").arg("--config").arg(file);
         clean_environment(&mut command, self.directory.path());
@@ -138,7 +142,7 @@ impl Prepared {
     }
 
     fn ctl_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binaries::signetctl());
+        let mut command = Command::new(programs::signetctl());
         command.arg("--data-dir").arg(self.data()).args(arguments);
         clean_environment(&mut command, self.directory.path());
         command
@@ -259,6 +263,13 @@ impl Signet {
         let mut prepared = self.stop();
         prepared.configure(change);
         prepared.start()
+    }
+
+    /// Starts a second daemon on the same configuration, which has to refuse.
+    #[track_caller]
+    #[must_use]
+    pub fn refused_beside(&self) -> Outcome {
+        self.prepared.refused()
     }
 
     /// Sends a signal to the daemon.

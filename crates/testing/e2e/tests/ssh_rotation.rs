@@ -95,7 +95,7 @@ impl World {
             self.issued += 1;
             let name = format!("{authority}-{}", self.issued);
             let login = self.sshd.user().to_owned();
-            let arguments = ["--user=alice", "--logins", &login, "--authority", authority];
+            let arguments = ["--user=alice", "--logins", &login, "--type", authority];
             let credential = self.signet.sign_openssh(&name, &arguments);
             User {
                 what: format!("the {authority} certificate issued {when}"),

@@ -108,10 +108,19 @@ pub(crate) fn gate(function: &'static str, kind: Kind, call: impl FnOnce() -> CK
     }
     let value = call();
     if let Some(until) = until {
+        sleep_exactly();
         thread::sleep(until.saturating_duration_since(Instant::now()));
     }
     drop(turn);
     value
+}
+
+/// Takes the 50 µs of slack out of this thread's sleeps: they would add a hundredth to a token's 5 ms.
+#[expect(unsafe_code, reason = "prctl has no safe face in the standard library")]
+fn sleep_exactly() {
+    let slack_nanoseconds: libc::c_ulong = 1;
+    // SAFETY: PR_SET_TIMERSLACK takes one number and touches no memory of ours. Where it fails sleeps are longer.
+    let _advisory = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack_nanoseconds) };
 }
 
 fn enter(function: &'static str, kind: Kind) -> Result<Vec<Action>, CK_RV> {

@@ -1,11 +1,14 @@
 use std::collections::HashMap;
 
 use api_types::CertificateRow;
+use api_types::RevokeAnswer;
+use api_types::RevokeRequest;
 use authority::AuthorityType;
 use cluster::ClusterError;
 use names::UnixSeconds;
 
 use super::Asked;
+use crate::documents;
 use crate::documents::certificates;
 use crate::problem::Problem;
 use crate::service::Service;
@@ -27,4 +30,22 @@ pub(super) async fn list(service: &Service, asked: &Asked) -> Result<Vec<Certifi
         revoked.get(&certificate.authority).and_then(|serials| serials.get(&certificate.serial)).copied()
     };
     Ok(issued.iter().map(|certificate| certificates::row(certificate, revoked_at(certificate))).collect())
+}
+
+/// `POST /v1/certificates/revoke`.
+pub(super) async fn revoke(service: &Service, asked: &Asked) -> Result<RevokeAnswer, Problem> {
+    let RevokeRequest { authority, serial, reason } = asked.document()?;
+    let authority: AuthorityType = documents::parse("authority", &authority)?;
+    let certificate = service.cluster.revoke(&asked.caller.actor(), authority, &serial, &reason).await?;
+    // Whoever holds a revoked certificate of the user authority is refused from the next request on.
+    if let Err(error) = service.front.reload().await {
+        tracing::error!(error = %crate::problem::chain(&error), "the listeners do not know of the revocation yet");
+    }
+    Ok(RevokeAnswer {
+        certificate: certificates::row(&certificate, Some(service.cluster.now())),
+        hints: vec![format!(
+            "verifiers that read revocation lists learn of it when they fetch the next: `signetctl auth crl --type={authority}`, or /crl/{}.crl",
+            certificate.issuer_spki_sha256
+        )],
+    })
 }

@@ -20,11 +20,17 @@ use crate::refusals::moto_settings;
 use crate::refusals::restricted_user;
 
 fn verdicts(findings: &[Finding]) -> Vec<(Check, Verdict)> {
-    findings.iter().map(|finding| (finding.check, finding.verdict)).collect()
+    findings
+        .iter()
+        .map(|finding| (finding.check, finding.verdict))
+        .collect()
 }
 
 fn only_bad(findings: &[Finding]) -> &Finding {
-    let bad: Vec<&Finding> = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).collect();
+    let bad: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Bad)
+        .collect();
     assert_eq!(bad.len(), 1, "{findings:#?}");
     assert!(bad[0].fix.is_some(), "{findings:#?}");
     bad[0]
@@ -39,7 +45,10 @@ fn a_working_cluster_has_no_bad_finding_and_what_cannot_be_asked_is_unproven() {
         let key = backend.generate(&p256(1)).await.unwrap();
         backend.generate(&p256(2)).await.unwrap();
         backend.destroy(&key.reference).await.unwrap();
-        (before, examine_with(&config(settings()), &sdk_of(&ministack)).await)
+        (
+            before,
+            examine_with(&config(settings()), &sdk_of(&ministack)).await,
+        )
     });
     let always = [
         (Check::Credentials, Verdict::Good),
@@ -51,27 +60,44 @@ fn a_working_cluster_has_no_bad_finding_and_what_cannot_be_asked_is_unproven() {
         (Check::CreateKeys, Verdict::Unproven),
     ];
     let mut expected = always.to_vec();
-    expected.extend([Check::ReadKeys, Check::Sign, Check::DestroyKeys].map(|check| (check, Verdict::Unproven)));
+    expected
+        .extend([Check::ReadKeys, Check::Sign, Check::DestroyKeys].map(|check| (check, Verdict::Unproven)));
     assert_eq!(verdicts(&before), expected, "{before:#?}");
     let mut expected = always.to_vec();
     expected.extend([Check::ReadKeys, Check::Sign, Check::DestroyKeys].map(|check| (check, Verdict::Good)));
     assert_eq!(verdicts(&after), expected, "{after:#?}");
-    assert!(before[0].seen.contains("AKIAIOSFODNN7EXAMPLE from test"), "{before:#?}");
-    assert!(!format!("{before:?}").contains("example\""), "a secret is shown: {before:#?}");
+    assert!(
+        before[0].seen.contains("AKIAIOSFODNN7EXAMPLE from test"),
+        "{before:#?}"
+    );
+    assert!(
+        !format!("{before:?}").contains("example\""),
+        "a secret is shown: {before:#?}"
+    );
 }
 
 #[test]
 fn a_key_made_by_the_question_is_removed_again() {
     let moto = Moto::start().unwrap();
     let findings = block_on(examine_with(&config(moto_settings()), &sdk_of(&moto)));
-    assert!(verdicts(&findings).contains(&(Check::CreateKeys, Verdict::Good)), "{findings:#?}");
+    assert!(
+        verdicts(&findings).contains(&(Check::CreateKeys, Verdict::Good)),
+        "{findings:#?}"
+    );
     let states = "print([kms.describe_key(KeyId=k['KeyArn'])['KeyMetadata']['KeyState'] for k in kms.list_keys()['Keys']])";
     assert_eq!(boto3(&moto, states, &[]), "['PendingDeletion']");
 }
 
 #[test]
 fn every_missing_permission_is_found_by_name() {
-    let all = ["kms:ListKeys", "kms:CreateKey", "kms:ListResourceTags", "kms:DescribeKey", "kms:GetPublicKey", "kms:Sign"];
+    let all = [
+        "kms:ListKeys",
+        "kms:CreateKey",
+        "kms:ListResourceTags",
+        "kms:DescribeKey",
+        "kms:GetPublicKey",
+        "kms:Sign",
+    ];
     let expected = [
         ("kms:ListKeys", Check::ListKeys),
         ("kms:CreateKey", Check::CreateKeys),
@@ -82,15 +108,27 @@ fn every_missing_permission_is_found_by_name() {
     ];
     for (missing, check) in expected {
         let moto = Moto::start().unwrap();
-        block_on(async { open(&moto, moto_settings()).await.generate(&p256(1)).await.unwrap() });
+        block_on(async {
+            open(&moto, moto_settings())
+                .await
+                .generate(&p256(1))
+                .await
+                .unwrap()
+        });
         let mut allowed = vec!["sts:*", "kms:ScheduleKeyDeletion"];
         allowed.extend(all.iter().filter(|permission| **permission != missing));
         let (access_key, secret) = restricted_user(&moto, &allowed);
         let sdk = sdk(&moto.endpoint_url(), &access_key, &secret);
         let findings = block_on(examine_with(&config(moto_settings()), &sdk));
         let named = |finding: &&Finding| finding.check == check && finding.verdict == Verdict::Bad;
-        let found = findings.iter().find(named).unwrap_or_else(|| panic!("{missing}: {findings:#?}"));
-        assert!(found.fix.as_ref().is_some_and(|fix| fix.contains(missing)), "{findings:#?}");
+        let found = findings
+            .iter()
+            .find(named)
+            .unwrap_or_else(|| panic!("{missing}: {findings:#?}"));
+        assert!(
+            found.fix.as_ref().is_some_and(|fix| fix.contains(missing)),
+            "{findings:#?}"
+        );
     }
 }
 
@@ -111,7 +149,12 @@ fn wrong_accounts_secrets_clocks_and_endpoints_are_told_apart() {
         assert!(bad.seen.contains("account 111122223333"), "{findings:#?}");
         let findings = look(&moto.endpoint_url(), &access_key, moto_settings()).await;
         assert_eq!(only_bad(&findings).check, Check::Credentials, "{findings:#?}");
-        let findings = look(&Canned::answering(403, LATE).url(), "AKIAIOSFODNN7EXAMPLE", settings()).await;
+        let findings = look(
+            &Canned::answering(403, LATE).url(),
+            "AKIAIOSFODNN7EXAMPLE",
+            settings(),
+        )
+        .await;
         assert_eq!(only_bad(&findings).check, Check::Clock, "{findings:#?}");
         ministack.stop();
         let findings = look(&ministack.endpoint_url(), "AKIAIOSFODNN7EXAMPLE", settings()).await;

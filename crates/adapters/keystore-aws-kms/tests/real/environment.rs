@@ -23,7 +23,10 @@ const INNER: &str = "SIGNET_TEST_ACCOUNT";
 /// In the inner run, opens with the process's environment, and expects the account named there.
 fn inner() -> Option<Result<AwsKmsBackend, KeyError>> {
     let account = std::env::var_os(INNER)?.into_string().unwrap();
-    Some(block_on(AwsKmsBackend::open(config(AwsKmsSettings { account, ..settings() }))))
+    Some(block_on(AwsKmsBackend::open(config(AwsKmsSettings {
+        account,
+        ..settings()
+    }))))
 }
 
 /// In the inner run, opens and makes a key.
@@ -56,12 +59,18 @@ fn with(
     mut environment: Vec<(&'static str, OsString)>,
     more: &[(&'static str, &dyn AsRef<std::ffi::OsStr>)],
 ) -> Vec<(&'static str, OsString)> {
-    environment.extend(more.iter().map(|(name, value)| (*name, value.as_ref().to_owned())));
+    environment.extend(
+        more.iter()
+            .map(|(name, value)| (*name, value.as_ref().to_owned())),
+    );
     environment
 }
 
 fn made_in(output: &str, account: &str) {
-    assert!(output.contains(&format!("made arn:aws:kms:eu-central-1:{account}:key/")), "{output}");
+    assert!(
+        output.contains(&format!("made arn:aws:kms:eu-central-1:{account}:key/")),
+        "{output}"
+    );
 }
 
 fn write(directory: &Path, name: &str, content: &str) -> std::path::PathBuf {
@@ -78,9 +87,15 @@ fn credentials_come_from_the_environment_and_the_endpoint_too() {
     let ministack = Ministack::start().unwrap();
     let environment = with(
         bare(&ministack.endpoint_url(), "222233334444"),
-        &[("AWS_ACCESS_KEY_ID", &"222233334444"), ("AWS_SECRET_ACCESS_KEY", &"example")],
+        &[
+            ("AWS_ACCESS_KEY_ID", &"222233334444"),
+            ("AWS_SECRET_ACCESS_KEY", &"example"),
+        ],
     );
-    let output = rerun_test("environment::credentials_come_from_the_environment_and_the_endpoint_too", environment);
+    let output = rerun_test(
+        "environment::credentials_come_from_the_environment_and_the_endpoint_too",
+        environment,
+    );
     made_in(&output.unwrap(), "222233334444");
 }
 
@@ -101,7 +116,10 @@ fn credentials_come_from_a_profile_of_the_shared_credentials_file() {
         bare(&ministack.endpoint_url(), "333344445555"),
         &[("AWS_SHARED_CREDENTIALS_FILE", &file), ("AWS_PROFILE", &"signet")],
     );
-    let output = rerun_test("environment::credentials_come_from_a_profile_of_the_shared_credentials_file", environment);
+    let output = rerun_test(
+        "environment::credentials_come_from_a_profile_of_the_shared_credentials_file",
+        environment,
+    );
     made_in(&output.unwrap(), "333344445555");
 }
 
@@ -119,9 +137,37 @@ fn credentials_and_endpoint_come_from_a_profile_of_the_shared_configuration() {
     let file = write(directory.path(), "config", &content);
     let mut environment = bare("", "444455556666");
     environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL");
-    let environment = with(environment, &[("AWS_CONFIG_FILE", &file), ("AWS_PROFILE", &"signet")]);
+    let environment = with(
+        environment,
+        &[("AWS_CONFIG_FILE", &file), ("AWS_PROFILE", &"signet")],
+    );
     let test = "environment::credentials_and_endpoint_come_from_a_profile_of_the_shared_configuration";
     made_in(&rerun_test(test, environment).unwrap(), "444455556666");
+}
+
+#[test]
+fn credentials_come_from_a_program_that_a_profile_names() {
+    if inner_makes_a_key() {
+        return;
+    }
+    let ministack = Ministack::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let answer = r#"{"Version": 1, "AccessKeyId": "666677778888", "SecretAccessKey": "example"}"#;
+    let answer = write(directory.path(), "answer", answer);
+    let content = format!(
+        "[profile signet]\ncredential_process = cat {}\n",
+        answer.display()
+    );
+    let file = write(directory.path(), "config", &content);
+    let environment = with(
+        bare(&ministack.endpoint_url(), "666677778888"),
+        &[("AWS_CONFIG_FILE", &file), ("AWS_PROFILE", &"signet")],
+    );
+    let output = rerun_test(
+        "environment::credentials_come_from_a_program_that_a_profile_names",
+        environment,
+    );
+    made_in(&output.unwrap(), "666677778888");
 }
 
 #[test]
@@ -130,17 +176,33 @@ fn credentials_come_from_the_instance_metadata_service() {
         return;
     }
     let ministack = Ministack::start().unwrap();
-    let role = Role { access_key_id: "555566667777".to_owned(), ..Role::example("signet-auth") };
+    let role = Role {
+        access_key_id: "555566667777".to_owned(),
+        ..Role::example("signet-auth")
+    };
     let stub = ImdsStub::start(role, "eu-central-1").unwrap();
     let environment = with(
         bare(&ministack.endpoint_url(), "555566667777"),
-        &[("AWS_EC2_METADATA_DISABLED", &"false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &stub.endpoint_url())],
+        &[
+            ("AWS_EC2_METADATA_DISABLED", &"false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &stub.endpoint_url()),
+        ],
     );
-    let output = rerun_test("environment::credentials_come_from_the_instance_metadata_service", environment);
+    let output = rerun_test(
+        "environment::credentials_come_from_the_instance_metadata_service",
+        environment,
+    );
     made_in(&output.unwrap(), "555566667777");
     let seen = stub.seen();
-    assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("PUT", "/latest/api/token"));
-    assert!(seen.iter().any(|request| request.path.ends_with("/signet-auth") && request.status == 200), "{seen:?}");
+    assert_eq!(
+        (seen[0].method.as_str(), seen[0].path.as_str()),
+        ("PUT", "/latest/api/token")
+    );
+    assert!(
+        seen.iter()
+            .any(|request| request.path.ends_with("/signet-auth") && request.status == 200),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -152,8 +214,18 @@ fn without_credentials_every_place_looked_at_is_named() {
     }
     let ministack = Ministack::start().unwrap();
     let environment = bare(&ministack.endpoint_url(), "000000000000");
-    let output = rerun_test("environment::without_credentials_every_place_looked_at_is_named", environment).unwrap();
-    let needed = ["refused: ", "no credentials were found", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "EC2 instance metadata"];
+    let output = rerun_test(
+        "environment::without_credentials_every_place_looked_at_is_named",
+        environment,
+    )
+    .unwrap();
+    let needed = [
+        "refused: ",
+        "no credentials were found",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "EC2 instance metadata",
+    ];
     for needed in needed {
         assert!(output.contains(needed), "{needed} is not in: {output}");
     }

@@ -31,7 +31,11 @@ use parts::python::Venv;
 
 /// Runs an async test body to its end.
 pub(crate) fn block_on<T>(body: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(body)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(body)
 }
 
 pub(crate) fn cluster() -> ClusterName {
@@ -40,7 +44,11 @@ pub(crate) fn cluster() -> ClusterName {
 
 /// Settings for ministack.
 pub(crate) fn settings() -> AwsKmsSettings {
-    AwsKmsSettings { account: MINISTACK_ACCOUNT.into(), region: REGION.into(), ..AwsKmsSettings::default() }
+    AwsKmsSettings {
+        account: MINISTACK_ACCOUNT.into(),
+        region: REGION.into(),
+        ..AwsKmsSettings::default()
+    }
 }
 
 pub(crate) fn config(settings: AwsKmsSettings) -> AwsKmsConfig {
@@ -62,19 +70,33 @@ pub(crate) fn sdk_of(emulator: &Emulator) -> SdkConfig {
 }
 
 pub(crate) async fn open(emulator: &Emulator, settings: AwsKmsSettings) -> AwsKmsBackend {
-    AwsKmsBackend::open_with(config(settings), &sdk_of(emulator)).await.unwrap()
+    AwsKmsBackend::open_with(config(settings), &sdk_of(emulator))
+        .await
+        .unwrap()
 }
 
 pub(crate) fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 pub(crate) fn label(generation: u64) -> KeyLabel {
-    KeyLabel { cluster: cluster(), authority: AuthorityType::SamlIdp, form: KeyForm::Tls, generation }
+    KeyLabel {
+        cluster: cluster(),
+        authority: AuthorityType::SamlIdp,
+        form: KeyForm::Tls,
+        generation,
+    }
 }
 
 pub(crate) fn request(seed: u8, algorithm: KeyAlgorithm) -> GenerateKey {
-    GenerateKey { id: KeyId::from_random([seed; 16]), algorithm, label: label(u64::from(seed)) }
+    GenerateKey {
+        id: KeyId::from_random([seed; 16]),
+        algorithm,
+        label: label(u64::from(seed)),
+    }
 }
 
 pub(crate) fn p256(seed: u8) -> GenerateKey {
@@ -89,7 +111,10 @@ pub(crate) fn boto3(emulator: &Emulator, script: &str, args: &[&str]) -> String 
          kms = boto3.client('kms')\n\
          def tags(**pairs): return [{{'TagKey': k, 'TagValue': v}} for k, v in pairs.items()]\n{script}"
     );
-    let outcome = Venv::open().unwrap().run_with(&script, args, &emulator.environment()).unwrap();
+    let outcome = Venv::open()
+        .unwrap()
+        .run_with(&script, args, &emulator.environment())
+        .unwrap();
     assert!(outcome.success(), "{}", outcome.stderr);
     outcome.stdout.trim().to_owned()
 }

@@ -13,4 +13,6 @@ mod keys;
 #[cfg(test)]
 mod multi_region;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod refusals;

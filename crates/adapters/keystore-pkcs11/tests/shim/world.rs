@@ -17,7 +17,16 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Every token there is; those that lose their PIN or their patience have one each.
-const TOKENS: [&str; 8] = ["main", "second", "wrong", "locked", "forgetful", "last-try", "twin", "twin"];
+const TOKENS: [&str; 8] = [
+    "main",
+    "second",
+    "wrong",
+    "locked",
+    "forgetful",
+    "last-try",
+    "twin",
+    "twin",
+];
 pub(crate) const PIN: &str = "1234";
 const MESSAGE: &[u8] = b"to be signed";
 

@@ -31,12 +31,14 @@ const OF_THIS_PACKAGE: [&str; 7] = [
 ];
 
 /// The daemon.
-pub(crate) fn signetd() -> PathBuf {
+#[must_use]
+pub fn signetd() -> PathBuf {
     directory().join("signetd")
 }
 
 /// The operators' client.
-pub(crate) fn signetctl() -> PathBuf {
+#[must_use]
+pub fn signetctl() -> PathBuf {
     directory().join("signetctl")
 }
 

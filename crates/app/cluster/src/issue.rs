@@ -1,0 +1,221 @@
+//! Issuing credentials: X.509 and SSH certificates, tokens.
+
+use audit::Actor;
+use authority::AuthorityType;
+use authority::KeyForm;
+use key::PublicKey;
+use names::Serial;
+use names::Ttl;
+use names::UnixSeconds;
+use profile::Finding;
+use profile::SshRequest;
+use profile::TokenProfile;
+use profile::TokenRequest;
+use profile::X509Request;
+use rotation::Generation;
+use ssh_cert::SubjectKey;
+
+use crate::Cluster;
+use crate::ClusterError;
+use crate::Refusal;
+use crate::journal::sixteen;
+use crate::mint::issuer_of;
+use crate::signer::Issued;
+use crate::signer::Signer;
+
+/// A request for an X.509 certificate.
+#[derive(Debug, Clone)]
+pub struct IssueX509 {
+    /// For whom.
+    pub request: X509Request,
+    /// The holder's key.
+    pub subject_key: PublicKey,
+    /// How long; the profile's usual length when `None`.
+    pub ttl: Option<Ttl>,
+    /// Which policy allows it, for the log.
+    pub allowed_by: String,
+}
+
+/// A request for an SSH certificate.
+#[derive(Debug, Clone)]
+pub struct IssueSsh {
+    /// For whom.
+    pub request: SshRequest,
+    /// The holder's key.
+    pub subject_key: SubjectKey,
+    /// How long; the profile's usual length when `None`.
+    pub ttl: Option<Ttl>,
+    /// Which policy allows it, for the log.
+    pub allowed_by: String,
+}
+
+/// A request for a token.
+#[derive(Debug, Clone)]
+pub struct IssueToken {
+    /// For whom.
+    pub request: TokenRequest,
+    /// How long; the profile's usual length when `None`.
+    pub ttl: Option<Ttl>,
+    /// Which policy allows it, for the log.
+    pub allowed_by: String,
+}
+
+/// What was issued.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// DER (X.509), a blob (SSH), the text of a token, which is a secret.
+    pub document: Vec<u8>,
+    /// Its serial: hexadecimal (X.509), decimal (SSH), the `jti` of a token.
+    pub serial: String,
+    /// When it begins.
+    pub not_before: UnixSeconds,
+    /// When it ends.
+    pub not_after: UnixSeconds,
+    /// Who signed it.
+    pub authority: AuthorityType,
+    /// The generation of the key that signed it.
+    pub generation: Generation,
+}
+
+impl Credential {
+    fn new(signer: &Signer, issued: Issued) -> Self {
+        let Issued { summary, document } = issued;
+        Self {
+            document,
+            serial: summary.serial,
+            not_before: summary.not_before,
+            not_after: summary.not_after,
+            authority: signer.authority,
+            generation: signer.generation,
+        }
+    }
+}
+
+/// What breaks a rule is the request's doing.
+pub(crate) fn lint_refusal(findings: Vec<Finding>) -> ClusterError {
+    Refusal::Lint { findings: findings.iter().map(ToString::to_string).collect() }.into()
+}
+
+impl Cluster {
+    /// Issues an X.509 certificate.
+    ///
+    /// # Errors
+    /// [`Refusal::Lint`] when the request asks for more than its profile grants; otherwise whatever failed. Nothing leaves after an error.
+    pub async fn issue_x509(&self, actor: &Actor, issue: &IssueX509) -> Result<Credential, ClusterError> {
+        let authority = issue.request.profile().rules().authority;
+        let signer = self.signer_for_issue(authority, KeyForm::Tls)?;
+        self.issue_x509_by(actor, issue, &signer).await
+    }
+
+    /// Issues an X.509 certificate by the generation that servers present now: the certificate of a listener of ours.
+    ///
+    /// # Errors
+    /// As [`Cluster::issue_x509`].
+    pub async fn issue_server_x509(&self, actor: &Actor, issue: &IssueX509) -> Result<Credential, ClusterError> {
+        let authority = issue.request.profile().rules().authority;
+        let view = self.authority(authority)?;
+        let signer = self.signer_of(&view.record, view.record.desired().servers_use, KeyForm::Tls)?;
+        self.issue_x509_by(actor, issue, &signer).await
+    }
+
+    async fn issue_x509_by(
+        &self,
+        actor: &Actor,
+        issue: &IssueX509,
+        signer: &Signer,
+    ) -> Result<Credential, ClusterError> {
+        let issuer = issuer_of(signer.authority, &signer.key)?;
+        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let crl_url = self
+            .settings
+            .public_url
+            .as_ref()
+            .map(|base| format!("{base}/crl/{}.crl", signer.key.public_key.spki_sha256()));
+        let plan = profile::plan_x509(
+            &issue.request,
+            issue.subject_key.clone(),
+            issue.ttl,
+            &issuer,
+            self.name(),
+            serial,
+            self.now(),
+            crl_url,
+        )
+        .map_err(lint_refusal)?;
+        let linted = profile::lint_x509(plan, &issuer).map_err(lint_refusal)?;
+        let issued = self.issue(actor, signer, linted, &issue.allowed_by).await?;
+        Ok(Credential::new(signer, issued))
+    }
+
+    /// Issues an SSH certificate.
+    ///
+    /// # Errors
+    /// As [`Cluster::issue_x509`].
+    pub async fn issue_ssh(&self, actor: &Actor, issue: &IssueSsh) -> Result<Credential, ClusterError> {
+        let profile = issue.request.profile();
+        let signer = self.signer_for_issue(profile.authority(), KeyForm::Ssh)?;
+        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let mut nonce = [0; 32];
+        self.entropy.fill(&mut nonce).map_err(|fault| ClusterError::Internal(fault.to_string()))?;
+        let plan = profile::plan_ssh(
+            &issue.request,
+            issue.subject_key.clone(),
+            issue.ttl,
+            &signer.key.public_key,
+            serial,
+            nonce,
+            self.now(),
+        )
+        .map_err(lint_refusal)?;
+        let linted = profile::lint_ssh(plan, profile).map_err(lint_refusal)?;
+        let issued = self.issue(actor, &signer, linted, &issue.allowed_by).await?;
+        Ok(Credential::new(&signer, issued))
+    }
+
+    /// Issues a token.
+    ///
+    /// # Errors
+    /// As [`Cluster::issue_x509`].
+    pub async fn issue_token(&self, actor: &Actor, issue: &IssueToken) -> Result<Credential, ClusterError> {
+        let profile = issue.request.profile;
+        let signer = self.signer_for_issue(profile.authority(), KeyForm::Jwt)?;
+        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let issuer = self.token_issuer(profile);
+        let plan = profile::plan_token(
+            &issue.request,
+            issue.ttl,
+            &issuer,
+            &signer.key.public_key,
+            serial,
+            self.now(),
+        )
+        .map_err(lint_refusal)?;
+        let linted = profile::lint_token(plan, profile).map_err(lint_refusal)?;
+        let issued = self.issue(actor, &signer, linted, &issue.allowed_by).await?;
+        Ok(Credential::new(&signer, issued))
+    }
+
+    /// Who tokens say issued them: the provider's address for relying parties that look it up, the cluster's name for the others.
+    pub fn token_issuer(&self, profile: TokenProfile) -> String {
+        match profile {
+            TokenProfile::Oidc => self.oidc_issuer(),
+            TokenProfile::Application | TokenProfile::Okta | TokenProfile::Workload => self.name().to_string(),
+        }
+    }
+
+    /// The address of the OpenID Connect identity provider.
+    pub fn oidc_issuer(&self) -> String {
+        self.settings.public_url.clone().unwrap_or_else(|| format!("https://{}", self.name()))
+    }
+
+    /// The key that signs now; for database servers the incoming one as soon as there is one, so that databases are configured only twice.
+    fn signer_for_issue(&self, authority: AuthorityType, form: KeyForm) -> Result<Signer, ClusterError> {
+        let view = self.authority(authority)?;
+        let generation = if authority == AuthorityType::Db {
+            rotation::db_server_signer(&view.record.rotation)
+        } else {
+            view.record.desired().signs_with
+        };
+        self.signer_of(&view.record, generation, form)
+    }
+}

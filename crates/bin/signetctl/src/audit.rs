@@ -1,0 +1,301 @@
+mod render;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use api_client::Client;
+use api_types::EventPage;
+use api_types::EventParameters;
+use clap::Args;
+use clap::Subcommand;
+use names::Ttl;
+use names::UnixSeconds;
+use serde_json::Value;
+
+use crate::connection::ConnectionArgs;
+use crate::failure::Failure;
+use crate::report::FormatArgs;
+use crate::report::Report;
+use crate::report::emit;
+use crate::report::facts;
+
+/// The audit log: search it, follow it, check that nobody changed it
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    Search(SearchArgs),
+    Tail(TailArgs),
+    Verify(VerifyArgs),
+    Export(ExportArgs),
+}
+
+/// Which events.
+#[derive(Debug, Clone, Args)]
+struct FilterArgs {
+    /// Only events of this name or code; may be given more than once
+    #[arg(long = "kind", value_name = "NAME|CODE", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Only those by this user
+    #[arg(long)]
+    user: Option<String>,
+}
+
+/// Search events
+///
+/// --since and --until take a moment (2026-03-01T12:00:00Z) or how long ago it was (24h).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl audit search --since=24h
+  signetctl audit search --kind=authority.rotation.phase --newest-first --limit=5
+  signetctl audit search --user=alice --format json | jq '.[].code'")]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Only those at or after this moment
+    #[arg(long, value_name = "TIME|AGO")]
+    since: Option<String>,
+    /// Only those before this moment
+    #[arg(long, value_name = "TIME|AGO")]
+    until: Option<String>,
+    /// The most to list
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Newest first rather than oldest first
+    #[arg(long)]
+    newest_first: bool,
+    #[command(flatten)]
+    output: FormatArgs,
+}
+
+/// Show the last events, and with --follow those to come
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl audit tail
+  signetctl audit tail --follow --kind=cert.create
+  signetctl audit tail -n 1000 --format json | jq -c '.user'")]
+pub(crate) struct TailArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How many of the last events
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    lines: u16,
+    /// Go on with those to come
+    #[arg(long, short)]
+    follow: bool,
+    /// The form of the output; json writes one event per line
+    #[arg(long, value_enum, default_value = "text")]
+    format: TailFormat,
+}
+
+/// The form of a followed log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TailFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Check that no event was changed, removed, inserted, moved or cut off
+///
+/// The exit code is 1 when the log is not as it was written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl audit verify
+  signetctl audit verify --format json | jq -e .ok")]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    output: FormatArgs,
+}
+
+/// Write every event, one JSON object per line
+///
+/// Fields may stand in another order than in the log itself, whose lines are under the server's data directory and are
+/// the ones that carry its chain of hashes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl audit export --out events.jsonl
+  signetctl audit export --kind=cert.create | gzip > issued.jsonl.gz")]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Write to this file, which must not exist, rather than to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl AuditCommand {
+    pub(crate) async fn run(&self, connection: &ConnectionArgs, now: UnixSeconds) -> Result<Report, Failure> {
+        match self {
+            Self::Search(arguments) => arguments.run(connection, now).await,
+            Self::Tail(arguments) => arguments.run(&connection.client()?).await,
+            Self::Verify(VerifyArgs { output }) => {
+                let verdict = connection.client()?.verify_audit().await?;
+                Ok(facts(&verdict, output.format, |_| render::verdict(&verdict))?.and_good(verdict.ok))
+            }
+            Self::Export(arguments) => arguments.run(&connection.client()?).await,
+        }
+    }
+}
+
+impl FilterArgs {
+    fn parameters(&self) -> EventParameters {
+        EventParameters {
+            kinds: (!self.kinds.is_empty()).then(|| self.kinds.join(",")),
+            user: self.user.clone(),
+            ..EventParameters::default()
+        }
+    }
+}
+
+impl SearchArgs {
+    async fn run(&self, connection: &ConnectionArgs, now: UnixSeconds) -> Result<Report, Failure> {
+        let moment = |text: &Option<String>| text.as_deref().map(|text| parse_moment(text, now)).transpose();
+        let parameters = EventParameters {
+            since: moment(&self.since)?,
+            until: moment(&self.until)?,
+            limit: Some(usize::from(self.limit)),
+            newest_first: self.newest_first,
+            ..self.filter.parameters()
+        };
+        let EventPage { events, next } = connection.client()?.events(&parameters).await?;
+        facts(&events, self.output.format, |is_wide| {
+            render::search(&events, next.is_some(), is_wide)
+        })
+    }
+}
+
+/// A moment, or how long before now it was, as RFC 3339.
+fn parse_moment(text: &str, now: UnixSeconds) -> Result<String, Failure> {
+    let ago = text.parse::<Ttl>().map(|ago| now.minus(ago));
+    let moment = ago.or_else(|_| text.parse::<UnixSeconds>()).map_err(|_| {
+        Failure::usage(
+            format!("{text:?} is neither a moment nor a length of time"),
+            "write a moment such as 2026-03-01T12:00:00Z, or how long ago, such as 24h or 7d",
+        )
+    })?;
+    Ok(moment.to_string())
+}
+
+impl TailArgs {
+    async fn run(&self, client: &Client) -> Result<Report, Failure> {
+        let last = EventParameters {
+            limit: Some(usize::from(self.lines)),
+            newest_first: true,
+            ..self.filter.parameters()
+        };
+        let mut events = client.events(&last).await?.events;
+        events.reverse();
+        let text = self.lines_of(&events);
+        if !self.follow {
+            return Ok(Report::good(text));
+        }
+        emit(text.as_bytes())?;
+        // With a filter, or an empty log, the last event shown is not the last there is; the next page starts after it
+        // nevertheless.
+        let mut after = render::sequence(events.last());
+        loop {
+            let parameters = EventParameters {
+                after: Some(after),
+                limit: Some(PAGE),
+                ..self.filter.parameters()
+            };
+            let page = client.events(&parameters).await?;
+            after = after.max(render::sequence(page.events.last()));
+            emit(self.lines_of(&page.events).as_bytes())?;
+            if page.next.is_none() {
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+
+    fn lines_of(&self, events: &[Value]) -> String {
+        match self.format {
+            TailFormat::Text => events.iter().map(render::line).collect(),
+            TailFormat::Json => events.iter().map(|event| format!("{event}\n")).collect(),
+        }
+    }
+}
+
+impl ExportArgs {
+    async fn run(&self, client: &Client) -> Result<Report, Failure> {
+        let Some(path) = &self.out else {
+            let count = self.pages(client, |lines| emit(lines.as_bytes())).await?;
+            eprint_count(count);
+            return Ok(Report::good(""));
+        };
+        crate::files::refuse_existing_paths(&[path], false)?;
+        let cannot =
+            |error: std::io::Error| Failure::local(&format!("cannot write {}", path.display()), &error);
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut file = tempfile::Builder::new()
+            .prefix(".signetctl-")
+            .tempfile_in(directory.unwrap_or_else(|| std::path::Path::new(".")))
+            .map_err(cannot)?;
+        let count = self
+            .pages(client, |lines| file.write_all(lines.as_bytes()).map_err(cannot))
+            .await?;
+        file.as_file().sync_all().map_err(cannot)?;
+        file.persist_noclobber(path)
+            .map_err(|error| cannot(error.error))?;
+        Ok(Report::good(format!(
+            "wrote {count} events to {}\n",
+            path.display()
+        )))
+    }
+
+    /// Every page, oldest first; returns how many events there were.
+    async fn pages(
+        &self,
+        client: &Client,
+        mut write: impl FnMut(String) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
+        let mut after = 0;
+        let mut count = 0;
+        loop {
+            let parameters = EventParameters {
+                after: Some(after),
+                limit: Some(PAGE),
+                ..self.filter.parameters()
+            };
+            let page = client.events(&parameters).await?;
+            count += page.events.len();
+            write(page.events.iter().map(|event| format!("{event}\n")).collect())?;
+            match page.next {
+                Some(next) if next > after => after = next,
+                Some(_) | None => return Ok(count),
+            }
+        }
+    }
+}
+
+/// Beside the events, not among them.
+fn eprint_count(count: usize) {
+    // Standard error may be closed; the events were written all the same.
+    let _ = writeln!(std::io::stderr(), "{count} events");
+}
+
+/// How many events are asked for at once.
+const PAGE: usize = 1_000;
+/// How often a followed log is asked for more.
+const POLL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_absolute_or_ago() {
+        let now: UnixSeconds = "2026-03-02T12:00:00Z".parse().unwrap();
+        assert_eq!(parse_moment("24h", now).unwrap(), "2026-03-01T12:00:00Z");
+        assert_eq!(
+            parse_moment("2026-01-01T00:00:00Z", now).unwrap(),
+            "2026-01-01T00:00:00Z"
+        );
+        assert!(parse_moment("yesterday", now).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+use api_types::AuditVerdict;
+use serde_json::Value;
+
+use crate::table::counted;
+use crate::table::visible;
+
+/// Fields that `line` shows in places of their own, or that mean nothing to a reader of one cluster's log.
+const PLACED: [&str; 7] = ["ei", "uid", "time", "code", "event", "user", "cluster_name"];
+
+/// What was found, one event a line; the whole events when wide.
+pub(super) fn search(events: &[Value], has_more: bool, is_wide: bool) -> String {
+    let mut text: String = if is_wide {
+        events
+            .iter()
+            .map(|event| format!("{}\n", visible(&event.to_string())))
+            .collect()
+    } else {
+        events.iter().map(line).collect()
+    };
+    if events.is_empty() {
+        text.push_str("no event matches\n");
+    }
+    if has_more {
+        text.push_str("(there are more: raise --limit, or narrow the search)\n");
+    }
+    text
+}
+
+/// An event in one line: when, which, who, and the rest.
+pub(super) fn line(event: &Value) -> String {
+    let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or("-");
+    let mut text = format!(
+        "{} {} {} {}",
+        field("time"),
+        field("code"),
+        field("event"),
+        field("user")
+    );
+    for (name, value) in event.as_object().into_iter().flatten() {
+        if PLACED.contains(&name.as_str()) {
+            continue;
+        }
+        let value = match value {
+            Value::String(value) if !value.is_empty() && !value.contains([' ', '"', '=']) => value.clone(),
+            Value::String(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => value.to_string(),
+        };
+        text.push_str(&format!(" {name}={value}"));
+    }
+    visible(&text) + "\n"
+}
+
+/// The number of an event, 0 for none.
+pub(super) fn sequence(event: Option<&Value>) -> u64 {
+    event
+        .and_then(|event| event.get("ei"))
+        .and_then(Value::as_u64)
+        .unwrap_or(0)
+}
+
+/// Whether the log is as it was written.
+pub(super) fn verdict(verdict: &AuditVerdict) -> String {
+    let AuditVerdict {
+        ok,
+        entries,
+        head,
+        broken_at,
+        reason,
+    } = verdict;
+    let count =
+        counted(usize::try_from(*entries).unwrap_or(usize::MAX), "entry").replace("entrys", "entries");
+    if *ok {
+        return format!("{count} checked: the log is as it was written\nhead: {head}\n");
+    }
+    let place = broken_at.map_or_else(String::new, |entry| format!(" at entry {entry}"));
+    let reason = reason.as_deref().unwrap_or("no reason was given");
+    format!(
+        "THE LOG IS NOT AS IT WAS WRITTEN{place}: {}\n{count} before it are good\n",
+        visible(reason)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_fit_a_line() {
+        let event = json!({
+            "ei": 7, "uid": "u", "time": "2026-03-01T12:00:00.000Z", "code": "SR002I",
+            "event": "authority.rotation.phase", "user": "alice", "cluster_name": "prod.example.com",
+            "authority": "host", "from": "standby", "to": "init", "reason": "yearly \u{1b}[2J rotation", "success": true,
+        });
+        insta::assert_snapshot!(format!("{}{}", line(&event), search(&[], true, false)));
+        assert_eq!(sequence(Some(&event)), 7);
+        assert_eq!(sequence(None), 0);
+    }
+
+    #[test]
+    fn a_broken_log_is_told_loudly() {
+        let good = AuditVerdict {
+            ok: true,
+            entries: 1,
+            head: "ab".repeat(32),
+            broken_at: None,
+            reason: None,
+        };
+        let bad = AuditVerdict {
+            ok: false,
+            entries: 41,
+            broken_at: Some(42),
+            reason: Some("its hash does not follow from the one before".to_owned()),
+            ..good.clone()
+        };
+        insta::assert_snapshot!(format!("{}{}", verdict(&good), verdict(&bad)));
+    }
+}

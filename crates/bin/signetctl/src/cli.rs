@@ -1,0 +1,85 @@
+use clap::Parser;
+use clap::Subcommand;
+use names::UnixSeconds;
+
+use crate::alerts::AlertsCommand;
+use crate::audit::AuditCommand;
+use crate::auth::AuthCommand;
+use crate::certs::CertsCommand;
+use crate::completions::CompletionsArgs;
+use crate::connection::ConnectionArgs;
+use crate::doctor::DoctorArgs;
+use crate::failure::Failure;
+use crate::get::GetArgs;
+use crate::keys::KeysCommand;
+use crate::man::ManArgs;
+use crate::report::Report;
+use crate::status::StatusArgs;
+use crate::version::VersionArgs;
+
+/// Operate a Signet cluster
+///
+/// On the auth server's own host it finds the server by itself. From elsewhere it takes --auth-server and --identity.
+///
+/// Exit codes: 0 done and good, 1 failed or found something bad, 2 not given what it needs, 3 refused by the server,
+/// 4 server unreachable.
+#[derive(Debug, Parser)]
+#[command(
+    name = "signetctl",
+    version,
+    propagate_version = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  signetctl status
+  signetctl auth rotate --manual --type=host --phase=init
+  signetctl --auth-server auth.example.com:3025 --identity ./alice.pem keys ls"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(StatusArgs),
+    Get(GetArgs),
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    #[command(subcommand)]
+    Certs(CertsCommand),
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    Doctor(DoctorArgs),
+    Version(VersionArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+impl Cli {
+    /// Does what was asked at this moment.
+    pub(crate) async fn run(self, now: UnixSeconds) -> Result<Report, Failure> {
+        let Self { connection, command } = self;
+        match command {
+            Command::Status(arguments) => arguments.run(&connection).await,
+            Command::Get(arguments) => arguments.run(&connection).await,
+            Command::Auth(command) => command.run(&connection, now).await,
+            Command::Keys(command) => command.run(&connection).await,
+            Command::Certs(command) => command.run(&connection).await,
+            Command::Alerts(command) => command.run(&connection).await,
+            Command::Audit(command) => command.run(&connection, now).await,
+            Command::Doctor(arguments) => arguments.run(&connection).await,
+            Command::Version(arguments) => arguments.run(&connection).await,
+            Command::Completions(arguments) => arguments.run(),
+            Command::Man(arguments) => arguments.run(),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Running the services of a configuration, from the first look at the data directory to the last connection.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use api_http::ConnectionLimits;
+use api_http::Face;
+use api_http::Front;
+use api_http::LocalListener;
+use api_http::RequestLimits;
+use api_http::Service;
+use api_http::ServiceParts;
+use api_http::Stopper;
+use api_http::TlsListener;
+use cluster::Cluster;
+use cluster::Parts;
+use cluster::Settings;
+use config::AuthConfig;
+use config::CaKeyConfig;
+use config::Config;
+use config::StorageConfig;
+use keystore_software::SealingKey;
+use keystore_software::SoftwareBackend;
+use names::ClusterName;
+use names::HostName;
+use runtime::Clock;
+use runtime::Entropy;
+use serde::Deserialize;
+use state::State;
+use state::StateKey;
+use state_sqlite::SqliteState;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::task::JoinSet;
+
+use crate::backends;
+use crate::data_dir::DataDir;
+use crate::doctor::Doctor;
+use crate::failure::Failure;
+use crate::failure::chain;
+use crate::greeting::Places;
+use crate::greeting::greeting;
+use crate::host::SystemClock;
+use crate::host::SystemEntropy;
+use crate::host::VERSION;
+use crate::host::host_name;
+use crate::log_check;
+use crate::log_check::LogCheck;
+use crate::logging;
+use crate::tick::Ticker;
+
+/// Threads for the network and the use cases. Signatures and storage have threads of their own.
+const WORKERS: usize = 2;
+
+/// Runs the services until a signal asks to stop.
+///
+/// # Errors
+/// When something that is needed cannot be opened; nothing was made then that the next start would not go on with.
+pub(crate) fn run(config: Config) -> Result<(), Failure> {
+    logging::begin(&config.log)?;
+    if !config.auth.is_enabled {
+        return Err(Failure::new("there is nothing to run: `auth_service.enabled` is false", "set it to true, or leave it out"));
+    }
+    // Whatever is made below the data directory is for this user alone.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let StorageConfig::Sqlite { directory } = &config.storage;
+    let data_dir = DataDir::open(&config.data_dir, directory)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("signetd")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of("cannot start threads", &error))?;
+    runtime.block_on(serve(&config, &data_dir))
+}
+
+/// Everything that is open.
+struct Opened {
+    cluster: Arc<Cluster>,
+    state: Arc<dyn State>,
+    opened: cluster::Opened,
+    log: Arc<LogCheck>,
+}
+
+/// What the process takes from the machine.
+struct Machine {
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
+    let machine = Machine { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy::new()) };
+    // Addresses first: an address in use is no reason to make a cluster.
+    let api = bind(config.auth.listen_addr, "auth_service.listen_addr").await?;
+    let web = bind(config.auth.web_listen_addr, "auth_service.web_listen_addr").await?;
+    let socket_path = config.socket_path();
+    let socket = LocalListener::bind(&socket_path).map_err(|error| Failure::said(chain(&error)))?;
+
+    let Opened { cluster, state, opened, log } = open(config, data_dir, &machine).await?;
+    let hosts = hosts(&config.auth, cluster.name());
+    let front =
+        Arc::new(Front::new(Arc::clone(&cluster), Arc::clone(&machine.clock), Arc::clone(&machine.entropy), hosts));
+    // Without a certificate, such as while the host authority's token is away, the local socket still serves: that is where an operator
+    // finds out why. Every tick tries again.
+    if let Err(error) = front.reload().await {
+        tracing::error!(error = %chain(&error), "the API and the web listener have no certificate yet; only the local socket serves");
+    }
+    let doctor = Doctor {
+        cluster: Arc::clone(&cluster),
+        clock: Arc::clone(&machine.clock),
+        configured: configured(&config.auth),
+        data_dir: config.data_dir.clone(),
+        private_files: vec![data_dir.state(), data_dir.ledger(), data_dir.sealing_key()],
+    };
+    let service = Arc::new(Service::new(ServiceParts {
+        cluster: Arc::clone(&cluster),
+        front: Arc::clone(&front),
+        clock: Arc::clone(&machine.clock),
+        entropy: Arc::clone(&machine.entropy),
+        log: log.clone(),
+        doctor: Arc::new(doctor),
+        limits: RequestLimits::DEFAULT,
+    }));
+
+    let places = Places {
+        data_dir: config.data_dir.clone(),
+        socket: socket_path,
+        api: api.address(),
+        web: web.address(),
+    };
+    let (stopper, stop) = Stopper::new();
+    let mut running = JoinSet::new();
+    let router = api_http::api_router(Arc::clone(&service));
+    let web_router = api_http::web_router(Arc::clone(&service));
+    running.spawn(socket.run(Arc::clone(&service), router.clone(), ConnectionLimits::LOCAL, stop.clone()));
+    running.spawn(api.run(Face::Api, Arc::clone(&front), router, ConnectionLimits::API, stop.clone()));
+    running.spawn(web.run(Face::Web, Arc::clone(&front), web_router, ConnectionLimits::WEB, stop.clone()));
+    let ticker = Ticker { cluster: Arc::clone(&cluster), state, front, log, entropy: machine.entropy };
+    running.spawn(ticker.run(stop));
+
+    greet(&greeting(&cluster, &opened, &places));
+    for alert in cluster.alerts() {
+        tracing::warn!(alert = %alert.id, hint = %alert.hint, "{}", alert.message);
+    }
+    let reason = asked_to_stop().await?;
+    tracing::info!(reason, "stopping");
+    stopper.stop();
+    running.join_all().await;
+    service.record_stopped(reason).await.map_err(|error| Failure::of("the stop could not be recorded", &error))
+}
+
+async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<Opened, Failure> {
+    let Machine { clock, entropy } = machine;
+    data_dir.content()?;
+    let opening = |what| move |error: &dyn std::error::Error| Failure::of(&format!("cannot open {what}"), error);
+    let state: Arc<dyn State> = Arc::new(
+        SqliteState::open(&data_dir.state(), Arc::clone(clock)).map_err(|error| opening("the state")(&error))?,
+    );
+    let stored = stored_name(state.as_ref()).await?;
+    if stored.is_some() {
+        data_dir.check_complete()?;
+    }
+    let ledger = log_check::open(data_dir)?;
+    let sealing_key = if stored.is_some() {
+        SealingKey::load(&data_dir.sealing_key())
+    } else {
+        SealingKey::load_or_create(&data_dir.sealing_key(), entropy.as_ref())
+    };
+    let sealing_key = sealing_key.map_err(|error| Failure::said(chain(&error)))?;
+    let server_id = data_dir.server_id(entropy.as_ref())?;
+    let auth = &config.auth;
+    let cluster_name = match stored {
+        // The name of the host is only a default for the birth: a host that is renamed keeps its cluster.
+        Some(stored) if !auth.is_cluster_name_configured => stored,
+        Some(_) | None => auth.cluster_name.clone(),
+    };
+    let software =
+        SoftwareBackend::open(Arc::clone(&state), sealing_key, Arc::clone(entropy), cluster_name.clone())
+            .await
+            .map_err(|error| opening("the software keys")(&error))?
+            .with_clock(Arc::clone(clock));
+    let custody = backends::open(&auth.ca_keys, &auth.former_ca_keys, software, &cluster_name).await?;
+    let parts = Parts {
+        state: Arc::clone(&state),
+        ledger: Arc::clone(&ledger),
+        custody,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    let settings = Settings {
+        cluster: cluster_name,
+        suite: auth.suite,
+        server_id,
+        version: VERSION.to_owned(),
+        quarantine: auth.key_quarantine,
+        public_url: auth.public_addr.as_ref().map(|address| format!("https://{address}")),
+    };
+    let (cluster, opened) =
+        Cluster::open(parts, settings).await.map_err(|error| opening("the cluster")(&error))?;
+    let log = Arc::new(LogCheck::new(ledger, Arc::clone(&state)));
+    Ok(Opened { cluster: Arc::new(cluster), state, opened, log })
+}
+
+/// The part of the cluster's own document that a start needs before it opens the cluster.
+#[derive(Deserialize)]
+struct StoredIdentity {
+    cluster: ClusterName,
+}
+
+/// The name of the cluster in the state; nothing when there is none yet.
+async fn stored_name(state: &dyn State) -> Result<Option<ClusterName>, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::of("cannot read whose state this is", error);
+    let key = StateKey::parse("cluster/identity").map_err(|error| failed(&error))?;
+    let Some(entry) = state.get(&key).await.map_err(|error| failed(&error))? else { return Ok(None) };
+    let identity: StoredIdentity = serde_json::from_slice(&entry.value).map_err(|error| failed(&error))?;
+    Ok(Some(identity.cluster))
+}
+
+async fn bind(address: SocketAddr, place: &str) -> Result<TlsListener, Failure> {
+    TlsListener::bind(address).await.map_err(|error| {
+        Failure::new(format!("{place}: cannot listen on {address}: {error}"), format!("choose another with `{place}`"))
+    })
+}
+
+/// Everything that holds keys, with its place in the configuration, the preferred one first.
+fn configured(auth: &AuthConfig) -> Vec<(String, CaKeyConfig)> {
+    let former = auth.former_ca_keys.iter().enumerate();
+    std::iter::once(("auth_service.ca_key_params".to_owned(), auth.ca_keys.clone()))
+        .chain(former.map(|(index, config)| (format!("auth_service.former_ca_key_params[{index}]"), config.clone())))
+        .collect()
+}
+
+/// The names and addresses that the server's own certificate is good for.
+fn hosts(auth: &AuthConfig, cluster: &ClusterName) -> Vec<HostName> {
+    let own = host_name();
+    let fixed = [cluster.as_str(), "localhost", "127.0.0.1", "::1", own.as_str()];
+    let mut hosts: Vec<HostName> = fixed.into_iter().filter_map(|name| name.parse().ok()).collect();
+    hosts.extend(auth.public_addr.iter().map(|address| address.host.clone()));
+    for address in [auth.listen_addr, auth.web_listen_addr] {
+        if !address.ip().is_unspecified() {
+            hosts.extend(address.ip().to_string().parse::<HostName>());
+        }
+    }
+    let mut seen = BTreeSet::new();
+    hosts.retain(|host| seen.insert(host.clone()));
+    hosts
+}
+
+/// Waits for a signal that asks to stop.
+async fn asked_to_stop() -> Result<&'static str, Failure> {
+    let failed = |error: std::io::Error| Failure::of("cannot wait for signals", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+fn greet(text: &str) {
+    // Whoever closed standard output does not want to know.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

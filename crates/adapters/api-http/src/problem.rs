@@ -180,7 +180,7 @@ fn refused(refusal: &Refusal) -> Told {
         Refusal::Blocked { authority, blocked } => {
             let to = blocked.to;
             let hint = format!(
-                "see to them, or pass them by: `signetctl auth rotate --manual --type={authority} --phase={to} --override --reason=\"<why>\"`"
+                "see to them, or pass them by: `signetctl auth rotate --manual --type={authority} --phase={to} --override=\"<why>\"`"
             );
             (StatusCode::CONFLICT, Some(hint))
         }
@@ -225,7 +225,7 @@ fn rotation_hint(authority: authority::AuthorityType, refusal: &rotation::Refusa
         rotation::Refusal::GraceTooLong { .. } | rotation::Refusal::GraceTooShort { .. } => {
             Some("choose another, such as `--grace-period=48h`".to_owned())
         }
-        rotation::Refusal::OverrideUnnamed { .. } => Some("say why: `--reason=\"<why>\"`".to_owned()),
+        rotation::Refusal::OverrideUnnamed { .. } => Some("say why: `--override=\"<why>\"`".to_owned()),
     }
 }
 

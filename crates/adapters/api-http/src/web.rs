@@ -40,6 +40,8 @@ pub fn web_router(service: Arc<Service>) -> Router {
         .route("/.well-known/jwks-oidc", get(jwks_oidc))
         .route("/.well-known/openid-configuration", get(openid_configuration))
         .route("/saml-idp/metadata", get(saml_metadata))
+        // The provider's entity id is an address, and this one (SAML 2.0 Metadata, section 4.1).
+        .route("/saml/metadata", get(saml_metadata))
         .route("/crl/{name}", get(crl))
         .fallback(nowhere)
         .with_state(service)

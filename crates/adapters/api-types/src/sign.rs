@@ -249,7 +249,7 @@ pub struct SignAnswer {
     pub trusted: Vec<ExportFile>,
     /// When the first of them ends, RFC 3339.
     pub not_after: String,
-    /// What to do with it, in words: what to put into a database's configuration. `{out}` stands for the name that the
+    /// What to do with it, in words: what to put into a database's configuration. `<out>` stands for the name that the
     /// client writes the files under, without their endings.
     pub hints: Vec<String>,
 }

@@ -17,7 +17,7 @@ pub enum ClusterError {
         context: String,
         /// The failure.
         #[source]
-        source: KeyError,
+        source: Box<KeyError>,
     },
     /// The state failed.
     #[error("the cluster's state could not be used")]
@@ -143,6 +143,6 @@ impl Refusal {
 impl ClusterError {
     /// A key backend's failure with what was being done.
     pub fn key(context: impl Into<String>, source: KeyError) -> Self {
-        Self::Key { context: context.into(), source }
+        Self::Key { context: context.into(), source: Box::new(source) }
     }
 }

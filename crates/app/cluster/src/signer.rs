@@ -198,10 +198,10 @@ impl Cluster {
 }
 
 fn describe(error: &ClusterError) -> String {
-    match error {
-        ClusterError::Key { context, source } => format!("{context}: {source}"),
-        other => other.to_string(),
+    if let ClusterError::Key { context, source } = error {
+        return format!("{context}: {source}");
     }
+    error.to_string()
 }
 
 fn forms(authority: AuthorityType) -> String {

@@ -15,7 +15,7 @@ use crate::table::visible_lines;
 ///
 /// Looks at what usually goes wrong before it does: the PKCS#11 module and its token, the PIN, sessions and mechanisms,
 /// permissions of files and of the KMS account, the clock, keys that live elsewhere than configured. Each finding names
-/// its fix. The exit code is 1 when something is wrong. A server that does not start is examined by `signetd doctor`.
+/// its fix. The exit code is 1 when something is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -81,7 +81,11 @@ pub(crate) fn render(findings: &[Finding], is_wide: bool) -> String {
         if *severity == FindingSeverity::Ok {
             continue;
         }
-        text.push_str(&format!("{}: {what}: {detail}\n", severity.as_str()).replace('\x1b', "\\u{1b}"));
+        text.push_str(&visible_lines(&format!(
+            "{}: {what}: {detail}",
+            severity.as_str()
+        )));
+        text.push('\n');
         if let Some(fix) = fix {
             text.push_str(&format!("  fix: {}\n", visible_lines(fix)));
         }

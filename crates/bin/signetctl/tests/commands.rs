@@ -79,7 +79,7 @@ mod commands {
                 "status": "all", "fingerprints": [], "authority": "db_client",
             }],
             "not_after": "2026-03-01T12:00:00Z",
-            "hints": ["ssl_cert_file = '{out}.crt'"],
+            "hints": ["ssl_cert_file = '<out>.crt'"],
         }))
     }
 

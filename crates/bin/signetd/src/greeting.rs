@@ -18,7 +18,7 @@ pub(crate) struct Places {
 /// The first start says what it made and what to run next; every other says in a line that it is up.
 pub(crate) fn greeting(cluster: &Cluster, opened: &Opened, places: &Places) -> String {
     let Places { data_dir, socket, api, web } = places;
-    let (name, storage) = (cluster.name(), cluster.custody().kind());
+    let (name, storage) = (cluster.name().as_str(), cluster.custody().kind());
     if !opened.is_new {
         let mut text = String::new();
         if !opened.made.is_empty() {
@@ -26,10 +26,10 @@ pub(crate) fn greeting(cluster: &Cluster, opened: &Opened, places: &Places) -> S
             let _ = writeln!(text, "Made the missing authorities {}.", names.join(", "));
         }
         let count = cluster.view().authorities.len();
-        let _ = writeln!(text, "Cluster {name:?} is up: {count} authorities, new keys go to {storage}; API {api}, web https://{web}, socket {}", socket.display());
+        let _ = writeln!(text, "Cluster {name} is up: {count} authorities, new keys go to {storage}; API {api}, web https://{web}, socket {}", socket.display());
         return text;
     }
-    let mut text = format!("Made the cluster {name:?} with the algorithms of {}.\n\n", cluster.suite().as_str());
+    let mut text = format!("Made the cluster {name} with the algorithms of {}.\n\n", cluster.suite().as_str());
     let _ = writeln!(text, "{:<10} {:<9} {:<12} storage", "authority", "protocol", "algorithm");
     for view in authority::AuthorityType::ALL.iter().filter_map(|kind| cluster.authority(*kind).ok()) {
         for line in Cluster::key_lines(&view.record) {

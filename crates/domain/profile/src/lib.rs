@@ -52,3 +52,6 @@ fn lifetime(asked: Option<Ttl>, usual: Ttl, longest: Ttl) -> Result<Ttl, Vec<Fin
 fn end(now: UnixSeconds, ttl: Ttl, issuer_ends: UnixSeconds) -> UnixSeconds {
     now.plus(ttl).min(issuer_ends)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! build` for the two packages, with the cargo, the target directory and the profile that the test itself was built with.
 //! When everything is up to date, as under `cargo test --workspace`, that takes well under a second. A lock on a file lets
 //! the processes of parallel test runners do it one after the other.
+//!
+//! `SIGNET_BIN_DIR` names a directory with programs to test as they are, without a build: those of a release, say.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -45,7 +47,7 @@ pub fn signetctl() -> PathBuf {
 /// The directory with the programs, built by the first caller.
 fn directory() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build)
+    BUILT.get_or_init(|| std::env::var_os("SIGNET_BIN_DIR").map_or_else(build, PathBuf::from))
 }
 
 fn build() -> PathBuf {

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Settings {
     /// `auth_service.cluster_name`.
     pub cluster_name: String,
+    /// The host of `auth_service.public_addr`; its port is the public listener's.
+    pub public_host: String,
     /// `auth_service.key_quarantine`; the default of seven days when `None`.
     pub key_quarantine: Option<Duration>,
     /// `auth_service.authentication.signature_algorithm_suite`.
@@ -60,6 +62,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cluster_name: "prod.example.com".to_owned(),
+            public_host: "localhost".to_owned(),
             key_quarantine: None,
             suite: None,
             keys: CaKeys::Software,
@@ -104,6 +107,7 @@ impl Settings {
     pub(crate) fn yaml(&self, data: &Path, api_port: u16, web_port: u16) -> String {
         let Self {
             cluster_name,
+            public_host,
             key_quarantine,
             suite,
             keys,
@@ -122,8 +126,7 @@ impl Settings {
         line(&mut text, &format!("  cluster_name: {cluster_name}"));
         line(&mut text, &format!("  listen_addr: 127.0.0.1:{api_port}"));
         line(&mut text, &format!("  web_listen_addr: 127.0.0.1:{web_port}"));
-        // The name that certificates of the daemon carry has to be one that a verifier can reach.
-        line(&mut text, &format!("  public_addr: localhost:{web_port}"));
+        line(&mut text, &format!("  public_addr: {public_host}:{web_port}"));
         if let Some(quarantine) = key_quarantine {
             line(&mut text, &format!("  key_quarantine: {}s", quarantine.as_secs()));
         }

@@ -86,10 +86,7 @@ impl World {
     }
 
     fn token(&self, authority: &str) -> String {
-        let (audience, authority) = (
-            format!("--audience={AUDIENCE}"),
-            format!("--type={authority}"),
-        );
+        let (audience, authority) = (format!("--audience={AUDIENCE}"), format!("--type={authority}"));
         self.signet.sign_jwt(&["--subject=alice", &audience, &authority])
     }
 }

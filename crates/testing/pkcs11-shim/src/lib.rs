@@ -32,7 +32,7 @@
 //!
 //! A `C_Sign` that only asks for the size of the signature is not a call of `C_Sign` in this sense.
 //!
-//! Tests link this crate for [`module_path`], [`Shim`] and [`calls`], and load the shared library like any
+//! Tests link this crate for [`module_path()`], [`Shim`] and [`calls()`], and load the shared library like any
 //! other module. Modules initialise once per process and read their environment then: set it with
 //! [`set_environment`] first thing in `main` of a test with `harness = false`.
 

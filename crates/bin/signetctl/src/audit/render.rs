@@ -4,8 +4,21 @@ use serde_json::Value;
 use crate::table::counted;
 use crate::table::visible;
 
-/// Fields that `line` shows in places of their own, or that mean nothing to a reader of one cluster's log.
-const PLACED: [&str; 7] = ["ei", "uid", "time", "code", "event", "user", "cluster_name"];
+/// Fields that `line` shows in places of their own, or that are for programs: they chain the log, or say again what
+/// another field says.
+const PLACED: [&str; 11] = [
+    "ei",
+    "uid",
+    "time",
+    "code",
+    "event",
+    "user",
+    "cluster_name",
+    "hash",
+    "prev",
+    "actor_kind",
+    "os_uid",
+];
 
 /// What was found, one event a line; the whole events when wide.
 pub(super) fn search(events: &[Value], has_more: bool, is_wide: bool) -> String {
@@ -95,7 +108,7 @@ mod tests {
         let event = json!({
             "ei": 7, "uid": "u", "time": "2026-03-01T12:00:00.000Z", "code": "SR002I",
             "event": "authority.rotation.phase", "user": "alice", "cluster_name": "prod.example.com",
-            "authority": "host", "from": "standby", "to": "init", "reason": "yearly \u{1b}[2J rotation", "success": true,
+            "hash": "00", "prev": "00", "os_uid": 0, "actor_kind": "local", "authority": "host", "from": "standby", "to": "init", "reason": "yearly \u{1b}[2J rotation", "success": true,
         });
         insta::assert_snapshot!(format!("{}{}", line(&event), search(&[], true, false)));
         assert_eq!(sequence(Some(&event)), 7);

@@ -183,7 +183,11 @@ fn standard_output(export: &Export) -> Result<Vec<u8>, Failure> {
                 "write them to files of their own: --out PREFIX",
             ));
         }
+        let is_unfinished_text = std::str::from_utf8(&content).is_ok() && !content.ends_with(b"\n");
         bytes.extend(content);
+        if is_unfinished_text {
+            bytes.push(b'\n');
+        }
     }
     Ok(bytes)
 }

@@ -111,13 +111,13 @@ pub(super) fn files(
     Ok(files)
 }
 
-/// What the server says is to be done, with the names of the files in place of `{out}`.
+/// What the server says is to be done, with the names of the files in place of `<out>` and `<key>`.
 pub(super) fn hints(format: SignFormat, out: &Path, answer: &SignAnswer) -> Vec<String> {
     let name = out.display().to_string();
     let mut hints: Vec<String> = answer
         .hints
         .iter()
-        .map(|hint| hint.replace("{out}", &name))
+        .map(|hint| hint.replace("<out>", &name))
         .collect();
     if format == SignFormat::File {
         hints.push(format!(
@@ -223,7 +223,7 @@ mod tests {
             certificates: vec![credential("tls"), credential("ssh"), credential("jwt")],
             trusted: vec![trusted("CA 1"), trusted("CA 2")],
             not_after: "2026-03-01T12:00:00Z".to_owned(),
-            hints: vec!["ssl_cert_file = '{out}.crt'".to_owned()],
+            hints: vec!["ssl_cert_file = '<out>.crt'".to_owned()],
         }
     }
 

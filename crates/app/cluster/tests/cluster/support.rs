@@ -43,17 +43,17 @@ use state::StateKey;
 use state::Write;
 
 /// 2026-03-01T00:00:00Z.
-pub const START: i64 = 1_772_323_200;
+pub(crate) const START: i64 = 1_772_323_200;
 
 /// A clock that stands still until it is moved.
-pub struct ManualClock(AtomicI64);
+pub(crate) struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicI64::new(START * 1_000))
     }
 
-    pub fn advance(&self, ttl: Ttl) {
+    pub(crate) fn advance(&self, ttl: Ttl) {
         self.0.fetch_add(i64::try_from(ttl.seconds()).unwrap() * 1_000, Ordering::SeqCst);
     }
 }
@@ -65,10 +65,10 @@ impl Clock for ManualClock {
 }
 
 /// Numbers that never repeat; nothing here needs them unpredictable.
-pub struct CountingEntropy(AtomicU64);
+pub(crate) struct CountingEntropy(AtomicU64);
 
 impl CountingEntropy {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicU64::new(1))
     }
 }
@@ -88,10 +88,10 @@ impl Entropy for CountingEntropy {
 }
 
 /// Burns down by one before and after every effect; when it is out the server is dead.
-pub struct Fuse(AtomicI64);
+pub(crate) struct Fuse(AtomicI64);
 
 impl Fuse {
-    pub fn of(effects: i64) -> Arc<Self> {
+    pub(crate) fn of(effects: i64) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(effects)))
     }
 
@@ -100,7 +100,7 @@ impl Fuse {
         self.0.fetch_sub(1, Ordering::SeqCst) > 0
     }
 
-    pub fn is_out(&self) -> bool {
+    pub(crate) fn is_out(&self) -> bool {
         self.0.load(Ordering::SeqCst) <= 0
     }
 }
@@ -108,13 +108,13 @@ impl Fuse {
 const DEAD: &str = "the server is dead";
 
 /// A part whose effects burn the fuse.
-pub struct Mortal<T: ?Sized> {
-    pub inner: Arc<T>,
-    pub fuse: Arc<Fuse>,
+pub(crate) struct Mortal<T: ?Sized> {
+    pub(crate) inner: Arc<T>,
+    pub(crate) fuse: Arc<Fuse>,
 }
 
 impl<T: ?Sized> Mortal<T> {
-    pub fn new(inner: Arc<T>, fuse: &Arc<Fuse>) -> Arc<Self> {
+    pub(crate) fn new(inner: Arc<T>, fuse: &Arc<Fuse>) -> Arc<Self> {
         Arc::new(Self { inner, fuse: fuse.clone() })
     }
 }
@@ -224,18 +224,18 @@ impl KeyBackend for Mortal<dyn KeyBackend> {
 }
 
 /// What outlives a server: stores, backends, time.
-pub struct World {
-    pub state: Arc<dyn State>,
-    pub ledger: Arc<dyn Ledger>,
-    pub memory_ledger: Arc<ledger_memory::MemoryLedger>,
-    pub clock: Arc<ManualClock>,
-    pub entropy: Arc<CountingEntropy>,
-    pub backends: Mutex<Vec<Arc<dyn KeyBackend>>>,
+pub(crate) struct World {
+    pub(crate) state: Arc<dyn State>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) memory_ledger: Arc<ledger_memory::MemoryLedger>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) entropy: Arc<CountingEntropy>,
+    pub(crate) backends: Mutex<Vec<Arc<dyn KeyBackend>>>,
 }
 
-pub const NAME: &str = "test.example.com";
+pub(crate) const NAME: &str = "test.example.com";
 
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         cluster: ClusterName::parse(NAME).unwrap(),
         suite: Some(authority::Suite::BalancedV1),
@@ -248,7 +248,7 @@ pub fn settings() -> Settings {
 
 impl World {
     /// A world with these many software backends; each is a custody of its own.
-    pub async fn with_software() -> Self {
+    pub(crate) async fn with_software() -> Self {
         let clock = Arc::new(ManualClock::new());
         let state: Arc<dyn State> = Arc::new(state_memory::MemoryState::new(clock.clone()));
         let memory_ledger = Arc::new(ledger_memory::MemoryLedger::new());
@@ -272,7 +272,7 @@ impl World {
     }
 
     /// Starts a server whose effects burn `fuse`, preferring the backend of this number.
-    pub async fn start(&self, fuse: &Arc<Fuse>, preferred: usize) -> Result<(Cluster, Opened), ClusterError> {
+    pub(crate) async fn start(&self, fuse: &Arc<Fuse>, preferred: usize) -> Result<(Cluster, Opened), ClusterError> {
         let mut backends: Vec<Arc<dyn KeyBackend>> = Vec::new();
         for backend in self.backends.lock().unwrap().iter() {
             backends.push(Mortal::<dyn KeyBackend>::new(backend.clone(), fuse));
@@ -289,7 +289,7 @@ impl World {
     }
 
     /// Starts a server that does not die.
-    pub async fn start_immortal(&self) -> Cluster {
+    pub(crate) async fn start_immortal(&self) -> Cluster {
         self.start(&Fuse::of(i64::MAX), 0).await.unwrap().0
     }
 }

@@ -1,0 +1,35 @@
+//! The description of the API is the one checked in.
+
+#[test]
+fn the_description_is_the_one_checked_in() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../openapi/signet.json");
+    let described = api_http::openapi_json().unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &described).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(described == checked_in, "openapi/signet.json is not what the code says: run this test with UPDATE_GOLDEN=1 and review the difference");
+}
+
+#[test]
+fn every_reference_in_the_description_leads_somewhere() {
+    let document: serde_json::Value = serde_json::from_str(&api_http::openapi_json().unwrap()).unwrap();
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    assert!(references.len() > 50, "{} references", references.len());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect(value: &serde_json::Value, references: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(|text| text.as_str()).map(str::to_owned));
+            fields.values().for_each(|value| collect(value, references));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}

@@ -1,0 +1,159 @@
+//! Issuance: what is recorded, who signs in which phase, what is refused.
+
+use std::collections::BTreeMap;
+
+use audit::Actor;
+use authority::AuthorityType;
+use aws_lc_rs::signature as lc;
+use aws_lc_rs::signature::KeyPair;
+use cluster::Cluster;
+use cluster::ClusterError;
+use cluster::ExportKind;
+use cluster::ExportStatus;
+use cluster::IssueSsh;
+use cluster::IssueX509;
+use cluster::Refusal;
+use cluster::RotateRequest;
+use cluster::Step;
+use key::PublicKey;
+use names::HostName;
+use names::Ttl;
+use names::UserName;
+use profile::SshProfile;
+use profile::SshRequest;
+use profile::X509Request;
+use rotation::Phase;
+use ssh_cert::CriticalOptions;
+use ssh_cert::SubjectKey;
+
+use crate::support::World;
+
+fn subject() -> PublicKey {
+    let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap()
+}
+
+fn alice(subject_key: PublicKey) -> IssueX509 {
+    let user = UserName::parse("alice").unwrap();
+    let request = X509Request::User { user, roles: Vec::new(), logins: Vec::new(), traits: BTreeMap::new() };
+    IssueX509 { request, subject_key, ttl: None, allowed_by: "test".into() }
+}
+
+fn database() -> IssueX509 {
+    let names = vec![HostName::parse("db.example.com").unwrap()];
+    let request = X509Request::DatabaseServer { names, common_name: None, organization: None };
+    IssueX509 { request, subject_key: subject(), ttl: None, allowed_by: "test".into() }
+}
+
+async fn to(cluster: &Cluster, authority: AuthorityType, phase: Phase) {
+    let request = RotateRequest { authority, step: Step::To(phase), reason: None, override_reason: None };
+    cluster.rotate(&Actor::System, &request).await.unwrap();
+}
+
+#[tokio::test]
+async fn in_every_phase_the_signer_is_among_what_is_exported() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let kind = ExportKind::parse("tls-user").unwrap();
+    let check = async || {
+        let credential = cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+        let certificate = x509::Certificate::from_der(&credential.document).unwrap();
+        let files = cluster.export(kind, ExportStatus::All, None).unwrap();
+        let bundle = String::from_utf8(files[0].content.clone()).unwrap();
+        let authorities = x509::Certificate::from_pem_bundle(&bundle).unwrap();
+        let issuer = authorities.iter().find(|authority| authority.subject() == certificate.issuer()).unwrap();
+        certificate.verify_issued(issuer.public_key()).unwrap();
+    };
+    check().await;
+    for phase in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers, Phase::Rollback, Phase::Standby] {
+        to(&cluster, AuthorityType::User, phase).await;
+        check().await;
+    }
+}
+
+#[tokio::test]
+async fn database_certificates_are_signed_by_the_incoming_keys_from_init_on() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    assert_eq!(cluster.issue_x509(&Actor::System, &database()).await.unwrap().generation.number(), 1);
+    to(&cluster, AuthorityType::Db, Phase::Init).await;
+    assert_eq!(cluster.issue_x509(&Actor::System, &database()).await.unwrap().generation.number(), 2);
+    to(&cluster, AuthorityType::DbClient, Phase::Init).await;
+    let client = X509Request::DatabaseClient { user: UserName::parse("alice").unwrap() };
+    let client = IssueX509 { request: client, ..database() };
+    assert_eq!(cluster.issue_x509(&Actor::System, &client).await.unwrap().generation.number(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_signed() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    world.memory_ledger.fail_writes(true);
+    let refused = cluster.issue_x509(&Actor::System, &alice(subject())).await;
+    assert!(matches!(refused, Err(ClusterError::Ledger(_))));
+}
+
+#[tokio::test]
+async fn more_than_the_profile_grants_is_refused() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let refused = |result: Result<cluster::Credential, ClusterError>| match result {
+        Err(ClusterError::Refused(Refusal::Lint { findings })) => findings.join(";"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("issued"),
+    };
+    for ttl in [Ttl::from_hours(31), Ttl::from_seconds(0)] {
+        let long = IssueX509 { ttl: Some(ttl), ..alice(subject()) };
+        assert!(refused(cluster.issue_x509(&Actor::System, &long).await).contains("ttl"));
+    }
+    let record = cluster.authority(AuthorityType::User).unwrap().record.clone();
+    let own = record.trusted().find(|(_, key)| key.certificate.is_some()).unwrap().1.public_key.clone();
+    assert!(refused(cluster.issue_x509(&Actor::System, &alice(own)).await).contains("authority's own"));
+    let ssh = IssueSsh {
+        request: SshRequest::User {
+            profile: SshProfile::Host,
+            user: UserName::parse("alice").unwrap(),
+            logins: Vec::new(),
+            roles: Vec::new(),
+            critical_options: CriticalOptions::default(),
+            permits: Vec::new(),
+        },
+        subject_key: SubjectKey::from_public_key(&subject()).unwrap(),
+        ttl: None,
+        allowed_by: "test".into(),
+    };
+    assert!(refused(cluster.issue_ssh(&Actor::System, &ssh).await).contains("ssh.type"));
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_on_its_issuers_list_at_once() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let credential = cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+    let user = AuthorityType::User;
+    cluster.revoke(&Actor::System, user, &credential.serial, "keyCompromise").await.unwrap();
+    let lists = cluster.crls(user).await.unwrap();
+    assert_eq!(lists.len(), 1);
+    let list = x509::CertificateList::from_der(&lists[0].1.der.0).unwrap();
+    assert_eq!(list.revoked().len(), 1);
+    assert_eq!(list.revoked()[0].serial.to_string(), credential.serial);
+    assert!(cluster.revoke(&Actor::System, user, "00", "keyCompromise").await.is_err());
+    assert!(cluster.revoke(&Actor::System, user, &credential.serial, "whim").await.is_err());
+}
+
+#[tokio::test]
+async fn the_first_signature_of_a_key_is_recorded_once() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    for _ in 0..3 {
+        cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+    }
+    cluster.write_key_use().await.unwrap();
+    drop(cluster);
+    let cluster = world.start_immortal().await;
+    cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+    let query = ledger::EventQuery { kinds: vec!["authority.key.first_use".into()], ..Default::default() };
+    let events = world.ledger.events(&query).await.unwrap();
+    let user_tls = events.iter().filter(|event| event.line.contains("\"user\"") && event.line.contains("\"tls\""));
+    assert_eq!(user_tls.count(), 1);
+}

@@ -1,0 +1,10 @@
+//! The use cases on in-memory parts, under a virtual clock.
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod issue;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,207 @@
+//! Issuing an SSH and a P-256 X.509 certificate through the authority – plan, lint, ledger record, audit event, durable – against the raw
+//! signature of the same key, with the breakdown.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot be set up has nothing to measure"
+)]
+
+use std::sync::Arc;
+
+use audit::Actor;
+use authority::AuthorityType;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature as lc;
+use aws_lc_rs::signature::KeyPair;
+use benchmarks::Cost;
+use benchmarks::Stopwatch;
+use benchmarks::line;
+use cluster::Cluster;
+use cluster::Custody;
+use cluster::IssueSsh;
+use cluster::IssueX509;
+use cluster::Parts;
+use cluster::Settings;
+use key::PublicKey;
+use keystore_software::SealingKey;
+use keystore_software::SoftwareBackend;
+use ledger::Ledger;
+use names::ClusterName;
+use names::Serial;
+use names::Ttl;
+use names::UnixSeconds;
+use names::UserName;
+use profile::SshProfile;
+use profile::SshRequest;
+use profile::X509Request;
+use runtime::Clock;
+use runtime::Entropy;
+use runtime::EntropyFault;
+use ssh_cert::CriticalOptions;
+use ssh_cert::Permit;
+use ssh_cert::SubjectKey;
+use state::State;
+
+const CONCURRENCY: u32 = 64;
+
+struct FixedClock;
+
+impl Clock for FixedClock {
+    fn unix_millis(&self) -> i64 {
+        1_772_323_200_000
+    }
+}
+
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyFault> {
+        aws_lc_rs::rand::fill(buffer).map_err(|_| EntropyFault)
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        cluster: ClusterName::parse("bench.example.com").expect("a name"),
+        suite: Some(authority::Suite::HsmV1),
+        server_id: "bench".into(),
+        version: "0".into(),
+        quarantine: Ttl::from_days(7),
+        public_url: None,
+    }
+}
+
+async fn open(state: Arc<dyn State>, ledger: Arc<dyn Ledger>) -> Arc<Cluster> {
+    let entropy = Arc::new(SystemEntropy);
+    let sealing = SealingKey::from_bytes([7; 32]);
+    let software = SoftwareBackend::open(state.clone(), sealing, entropy.clone(), settings().cluster)
+        .await
+        .expect("software keys");
+    let custody = Custody::new(Arc::new(software), Vec::new());
+    let parts = Parts { state, ledger, custody, clock: Arc::new(FixedClock), entropy };
+    Arc::new(Cluster::open(parts, settings()).await.expect("a cluster").0)
+}
+
+fn subject() -> PublicKey {
+    let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    PublicKey::from_ec_point(pair.public_key().as_ref()).expect("a point")
+}
+
+fn x509_issue(subject_key: &PublicKey) -> IssueX509 {
+    IssueX509 {
+        request: X509Request::User {
+            user: UserName::parse("alice").expect("a name"),
+            roles: Vec::new(),
+            logins: Vec::new(),
+            traits: std::collections::BTreeMap::new(),
+        },
+        subject_key: subject_key.clone(),
+        ttl: None,
+        allowed_by: "benchmark".into(),
+    }
+}
+
+fn ssh_issue(subject_key: &PublicKey) -> IssueSsh {
+    IssueSsh {
+        request: SshRequest::User {
+            profile: SshProfile::User,
+            user: UserName::parse("alice").expect("a name"),
+            logins: Vec::new(),
+            roles: Vec::new(),
+            critical_options: CriticalOptions::default(),
+            permits: vec![Permit::Pty],
+        },
+        subject_key: SubjectKey::from_public_key(subject_key).expect("a key"),
+        ttl: None,
+        allowed_by: "benchmark".into(),
+    }
+}
+
+/// The raw signature: a message as long as a certificate, nothing else.
+fn raw(count: u32) -> Cost {
+    let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    let random = SystemRandom::new();
+    let message = [0x5a; 600];
+    let watch = Stopwatch::start();
+    for _ in 0..count {
+        std::hint::black_box(pair.sign(&random, std::hint::black_box(&message)).expect("a signature"));
+    }
+    watch.cost(count)
+}
+
+fn plan_and_lint(count: u32, cluster: &Cluster, subject_key: &PublicKey) -> Cost {
+    let view = cluster.authority(AuthorityType::User).expect("an authority");
+    let key = view.record.trusted().map(|(_, key)| key).find(|key| key.certificate.is_some()).expect("a TLS key");
+    let der = key.certificate.as_ref().expect("a certificate");
+    let certificate = x509::Certificate::from_der(&der.0).expect("a certificate");
+    let issuer = x509::Issuer::from_certificate(&certificate).expect("an issuer");
+    let issue = x509_issue(subject_key);
+    let now = UnixSeconds(1_772_323_200);
+    let watch = Stopwatch::start();
+    for number in 0..count {
+        let mut random = [7; 16];
+        random[12..].copy_from_slice(&number.to_be_bytes());
+        let serial = Serial::from_random(random);
+        let key = issue.subject_key.clone();
+        let plan = profile::plan_x509(&issue.request, key, None, &issuer, cluster.name(), serial, now, None).expect("a plan");
+        std::hint::black_box(profile::lint_x509(plan, &issuer).expect("clean"));
+    }
+    watch.cost(count)
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    X509,
+    Ssh,
+}
+
+async fn issue(count: u32, cluster: &Arc<Cluster>, subject_key: &PublicKey, what: What) -> Cost {
+    let watch = Stopwatch::start();
+    let mut tasks = Vec::new();
+    for _ in 0..CONCURRENCY {
+        let (cluster, x509, ssh) = (cluster.clone(), x509_issue(subject_key), ssh_issue(subject_key));
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..count / CONCURRENCY {
+                match what {
+                    What::X509 => drop(cluster.issue_x509(&Actor::System, &x509).await.expect("a certificate")),
+                    What::Ssh => drop(cluster.issue_ssh(&Actor::System, &ssh).await.expect("a certificate")),
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("a task");
+    }
+    watch.cost(count / CONCURRENCY * CONCURRENCY)
+}
+
+fn main() {
+    // `cargo test --benches` runs this too: then it only shows that it runs.
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let count = if is_bench { 64_000 } else { 128 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock);
+        let memory = open(
+            Arc::new(state_memory::MemoryState::new(clock.clone())),
+            Arc::new(ledger_memory::MemoryLedger::new()),
+        )
+        .await;
+        let state = state_sqlite::SqliteState::open(&folder.path().join("state.db"), clock).expect("state");
+        let ledger = ledger_sqlite::SqliteLedger::open(folder.path().join("ledger.db"), Some(folder.path().join("log"))).expect("ledger");
+        let durable = open(Arc::new(state), Arc::new(ledger)).await;
+        let subject_key = subject();
+
+        let reference = raw(count);
+        println!("{}", line("raw P-256 signature (aws-lc)", reference, reference));
+        println!("{}", line("X.509: plan and lint alone", plan_and_lint(count, &memory, &subject_key), reference));
+        for (name, what) in [("X.509", What::X509), ("SSH", What::Ssh)] {
+            let cost = issue(count, &memory, &subject_key, what).await;
+            println!("{}", line(&format!("{name}: issued, ledger in memory"), cost, reference));
+            let cost = issue(count, &durable, &subject_key, what).await;
+            println!("{}", line(&format!("{name}: issued, recorded twice, durable (SQLite, 64 at once)"), cost, reference));
+        }
+    });
+}

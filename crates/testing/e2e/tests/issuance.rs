@@ -1,0 +1,206 @@
+//! Everything that is issued, judged by software that other people wrote.
+
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use e2e::{Settings, Signet};
+use parts::openssl::{Chain, crl_text, openssl_ok, verify_strict};
+use parts::process::wait_until;
+use parts::python::Venv;
+use parts::ssh::ssh_keygen_list;
+
+/// A certificate to be judged: the file, the authority that issued it, and what openssl is to check it for.
+struct Issued {
+    file: PathBuf,
+    authority: PathBuf,
+    purpose: Option<&'static str>,
+}
+
+/// Lints every file given in one process, and prints the findings; the exit code tells whether there were any. One is passed
+/// over: the linter knows the schemes of web addresses only, and takes `spiffe:` for bad syntax.
+const LINT: &str = r#"
+import contextlib, io, sys
+from pkilint.bin import lint_crl, lint_pkix_cert
+bad = 0
+for file in sys.argv[1:]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        if file.endswith(".crl"):
+            code = lint_crl.main(["lint", "-t", "CRL", "-p", "PKIX", "-s", "ERROR", file])
+        else:
+            code = lint_pkix_cert.main(["lint", "-s", "ERROR", file])
+    found = [line for line in out.getvalue().splitlines() if "(ERROR)" in line or "(FATAL)" in line]
+    assert len(found) == code, (code, out.getvalue())
+    if any('Invalid URI syntax: "spiffe://' not in line for line in found):
+        bad = 1
+        print(file, out.getvalue())
+sys.exit(bad)
+"#;
+
+fn lint(files: &[PathBuf]) {
+    let outcome = Venv::open().unwrap().run(LINT, files).unwrap();
+    assert!(outcome.success(), "{}", outcome.text());
+}
+
+#[test]
+fn every_certificate_passes_openssl_and_pkilint_with_no_error() {
+    // The linter wants a distribution point with a dot in its name.
+    let signet = Signet::start(Settings {
+        public_host: "auth.example.com".to_owned(),
+        ..Settings::default()
+    });
+
+    // 1. The certificates of the authorities themselves.
+    let kinds = [
+        "tls-user",
+        "tls-host",
+        "db",
+        "db-client",
+        "tls-spiffe",
+        "windows",
+        "saml-idp",
+    ];
+    let authorities: BTreeMap<&str, PathBuf> = kinds
+        .iter()
+        .map(|kind| {
+            (
+                *kind,
+                signet.export_to(
+                    &format!("{kind}.pem"),
+                    &[&format!("--type={kind}"), "--format=pem"],
+                ),
+            )
+        })
+        .collect();
+    let mut issued: Vec<Issued> = authorities
+        .values()
+        .map(|file| Issued {
+            file: file.clone(),
+            authority: file.clone(),
+            purpose: None,
+        })
+        .collect();
+
+    // 2. One of everything that is issued.
+    let mut add = |name: &str, format: &str, arguments: &[&str], authority: &str, purpose| {
+        let file = signet.sign_tls(format, name, arguments).certificate;
+        issued.push(Issued {
+            file,
+            authority: authorities[authority].clone(),
+            purpose,
+        });
+    };
+    add(
+        "user",
+        "tls",
+        &["--user=alice", "--roles=access,editor"],
+        "tls-user",
+        Some("sslclient"),
+    );
+    add(
+        "machine",
+        "tls",
+        &["--host=node.example.com,10.0.0.7"],
+        "tls-host",
+        Some("sslserver"),
+    );
+    add(
+        "db",
+        "db",
+        &["--host=db.example.com,10.0.0.5"],
+        "db",
+        Some("sslserver"),
+    );
+    add(
+        "db-client",
+        "db-client",
+        &["--user=alice"],
+        "db-client",
+        Some("sslclient"),
+    );
+    add(
+        "workload",
+        "spiffe",
+        &["--path=/ns/prod/sa/web", "--dns-name=web.example.com"],
+        "tls-spiffe",
+        None,
+    );
+    add(
+        "desktop",
+        "windows",
+        &["--user=alice", "--domain=corp.example.com"],
+        "windows",
+        Some("sslclient"),
+    );
+
+    // 3. openssl takes each in strict mode, for the purpose it is for; pkilint finds no error in any.
+    for Issued {
+        file,
+        authority,
+        purpose,
+    } in &issued
+    {
+        let chain = Chain {
+            purpose: *purpose,
+            ..Chain::new(authority, file)
+        };
+        let verdict = verify_strict(chain).unwrap();
+        assert!(verdict.success(), "{}: {}", file.display(), verdict.text());
+    }
+    lint(&issued.iter().map(|each| each.file.clone()).collect::<Vec<_>>());
+
+    // 4. Revocation lists: openssl verifies against them, pkilint finds no error, a revoked certificate is refused.
+    let mut lists = Vec::new();
+    for authority in ["user", "host", "db", "db_client", "windows"] {
+        let file = signet.directory().join(format!("{authority}.crl"));
+        fs::write(&file, signet.ok(&["auth", "crl", &format!("--type={authority}")])).unwrap();
+        assert!(crl_text(&file).unwrap().contains("CRL Number"));
+        lists.push(file);
+    }
+    lint(&lists);
+    let user = issued
+        .iter()
+        .find(|each| each.file.ends_with("user.crt"))
+        .unwrap();
+    let with_list = |list: &Path| {
+        verify_strict(Chain {
+            crl: Some(list),
+            ..Chain::new(&user.authority, &user.file)
+        })
+        .unwrap()
+    };
+    assert!(with_list(&lists[0]).success());
+    let serial = openssl_ok(["x509", "-noout", "-serial", "-in", user.file.to_str().unwrap()]).unwrap();
+    let serial = serial.trim().strip_prefix("serial=").unwrap().to_lowercase();
+    signet.ok(&[
+        "auth",
+        "revoke",
+        "--type=user",
+        &serial,
+        "--reason=key-compromise",
+        "--yes",
+    ]);
+    let list = signet.directory().join("revoked.crl");
+    let revoked = wait_until(Instant::now() + Duration::from_secs(60), || {
+        fs::write(&list, signet.ok(&["auth", "crl", "--type=user"])).unwrap();
+        Some(with_list(&list)).filter(|verdict| !verdict.success())
+    });
+    assert!(revoked.unwrap().text().contains("certificate revoked"));
+
+    // 5. SSH certificates, as ssh-keygen reads them.
+    let user = signet.sign_openssh("ssh-user", &["--user=alice", "--logins=alice,root", "--ttl=2h"]);
+    let listed = ssh_keygen_list(&user.certificate).unwrap();
+    for word in [
+        "user certificate",
+        "Key ID: \"alice\"",
+        "permit-pty",
+        "alice",
+        "root",
+    ] {
+        assert!(listed.contains(word), "{word}: {listed}");
+    }
+}

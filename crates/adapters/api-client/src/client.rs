@@ -132,10 +132,8 @@ impl Client {
     }
 
     /// Takes a key out of quarantine.
-    pub async fn restore_key(&self, id: &str) -> Result<KeyDetail, ClientError> {
-        self.call(Route::KeyRestore, Some(id))
-            .post(&serde_json::json!({}))
-            .await
+    pub async fn restore_key(&self, id: &str, request: &RetireRequest) -> Result<KeyDetail, ClientError> {
+        self.call(Route::KeyRestore, Some(id)).post(request).await
     }
 
     /// Destroys what has sat out its quarantine, or tells what would be.

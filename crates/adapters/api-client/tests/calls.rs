@@ -39,7 +39,10 @@ fn app() -> Router {
             post(|Path(id): Path<String>, Json(body): Json<Value>| async move {
                 let error = ErrorDetail {
                     code: "key.in_use".to_owned(),
-                    message: format!("key {id} is in use ({})", body["reason"]),
+                    message: format!(
+                        "key {id} is in use ({})",
+                        body.get("reason").unwrap_or(&Value::Null)
+                    ),
                     hint: Some("rotate first".to_owned()),
                     request_id: "r1".to_owned(),
                 };

@@ -112,7 +112,7 @@ pub struct KeyVerdict {
     pub micros: u64,
 }
 
-/// The body of `POST /v1/keys/{id}/retire`.
+/// The body of `POST /v1/keys/{id}/retire` and of `POST /v1/keys/{id}/restore`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetireRequest {

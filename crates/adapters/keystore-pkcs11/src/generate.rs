@@ -47,7 +47,7 @@ pub(crate) fn generate(open: &Open, order: &Order) -> Result<Made, Failure> {
     if let Some(public_key) = finish_earlier(open, order, &id)? {
         return Ok(Made { id, public_key });
     }
-    tracing::info!(label = %order.label, key_id = %hex::encode(&id), algorithm = %order.algorithm, "Creating new HSM key pair");
+    tracing::debug!(label = %order.label, id = %hex::encode(&id), algorithm = %order.algorithm, "generating a key pair in the token");
     let pair = make(open, order, &id)?;
     match accept(open, order, &id, pair.private) {
         Ok(public_key) => Ok(Made { id, public_key }),

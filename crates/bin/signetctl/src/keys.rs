@@ -83,7 +83,7 @@ pub(crate) struct RetireArgs {
     /// The key's id
     id: String,
     /// Why, for the audit log
-    #[arg(long)]
+    #[arg(long, default_value = "asked for with signetctl")]
     reason: String,
     /// Do not ask
     #[arg(long, short)]
@@ -100,6 +100,9 @@ Examples:
 pub(crate) struct RestoreArgs {
     /// The key's id
     id: String,
+    /// Why, for the audit log
+    #[arg(long, default_value = "asked for with signetctl")]
+    reason: String,
     #[command(flatten)]
     output: FormatArgs,
 }
@@ -140,8 +143,11 @@ impl KeysCommand {
                 Ok(facts(&verdicts, output.format, |_| render::verdicts(&verdicts))?.and_good(is_good))
             }
             Self::Retire(arguments) => arguments.run(connection).await,
-            Self::Restore(RestoreArgs { id, output }) => {
-                let key = connection.client()?.restore_key(id).await?;
+            Self::Restore(RestoreArgs { id, reason, output }) => {
+                let request = RetireRequest {
+                    reason: reason.clone(),
+                };
+                let key = connection.client()?.restore_key(id, &request).await?;
                 facts(&key, output.format, |_| {
                     format!("restored key {}\n\n{}", key.id, render::key(&key))
                 })

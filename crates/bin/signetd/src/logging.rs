@@ -9,6 +9,7 @@ use config::LogFormat;
 use config::LogOutput;
 use config::LogSeverity;
 use tracing::Level;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -61,7 +62,14 @@ fn filter(severity: LogSeverity) -> Targets {
         LogSeverity::Warn | LogSeverity::Info | LogSeverity::Debug => Level::WARN,
         LogSeverity::Trace => Level::INFO,
     };
-    Targets::new().with_default(others).with_targets(OURS.map(|target| (target, ours)))
+    let targets = Targets::new().with_default(others).with_targets(OURS.map(|target| (target, ours)));
+    match severity {
+        LogSeverity::Trace => targets,
+        LogSeverity::Error | LogSeverity::Warn | LogSeverity::Info | LogSeverity::Debug => {
+            // It calls every mechanism of a token that it has no name for an error; what we need of a token is probed.
+            targets.with_target("cryptoki", LevelFilter::OFF)
+        }
+    }
 }
 
 /// The crates whose lines are ours.

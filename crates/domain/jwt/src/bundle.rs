@@ -44,11 +44,22 @@ pub fn spiffe_bundle<'a>(
     let mut keys = Vec::new();
     for (key, der) in certificates {
         let x5c = [STANDARD.encode(der)];
-        keys.push(Entry::Certificate { purpose: "x509-svid", members: members(key)?, x5c });
+        keys.push(Entry::Certificate {
+            purpose: "x509-svid",
+            members: members(key)?,
+            x5c,
+        });
     }
     for key in tokens {
-        keys.push(Entry::Token(Jwk { purpose: "jwt-svid", ..Jwk::new(key)? }));
+        keys.push(Entry::Token(Jwk {
+            purpose: "jwt-svid",
+            ..Jwk::new(key)?
+        }));
     }
-    let bundle = Bundle { keys, spiffe_sequence: sequence, spiffe_refresh_hint: REFRESH_HINT_SECONDS };
+    let bundle = Bundle {
+        keys,
+        spiffe_sequence: sequence,
+        spiffe_refresh_hint: REFRESH_HINT_SECONDS,
+    };
     serde_json::to_string_pretty(&bundle).map_err(|_| KeyFault::Malformed("not encodable"))
 }

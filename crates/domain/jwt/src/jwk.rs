@@ -66,7 +66,12 @@ impl Jwk {
     pub fn new(key: &PublicKey) -> Result<Self, KeyFault> {
         let members = members(key)?;
         let alg = algorithm(key.algorithm().default_scheme());
-        Ok(Self { purpose: "sig", kid: thumbprint_of(&members)?, alg, members })
+        Ok(Self {
+            purpose: "sig",
+            kid: thumbprint_of(&members)?,
+            alg,
+            members,
+        })
     }
 }
 
@@ -110,17 +115,32 @@ pub fn key_set<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Result<String, 
 
 pub(crate) fn members(key: &PublicKey) -> Result<Members, KeyFault> {
     Ok(match key.parts()? {
-        PublicKeyParts::Rsa { modulus, exponent } => {
-            Members::Rsa { e: base64url(exponent), kty: "RSA", n: base64url(modulus) }
-        }
-        PublicKeyParts::Ed25519 { key } => Members::Okp { crv: "Ed25519", kty: "OKP", x: base64url(key) },
+        PublicKeyParts::Rsa { modulus, exponent } => Members::Rsa {
+            e: base64url(exponent),
+            kty: "RSA",
+            n: base64url(modulus),
+        },
+        PublicKeyParts::Ed25519 { key } => Members::Okp {
+            crv: "Ed25519",
+            kty: "OKP",
+            x: base64url(key),
+        },
         PublicKeyParts::Ec { point } => {
-            let crv = if key.algorithm() == KeyAlgorithm::EcdsaP384 { "P-384" } else { "P-256" };
+            let crv = if key.algorithm() == KeyAlgorithm::EcdsaP384 {
+                "P-384"
+            } else {
+                "P-256"
+            };
             let coordinates = point.get(1..).ok_or(KeyFault::Malformed("empty point"))?;
             let (x, y) = coordinates
                 .split_at_checked(coordinates.len() / 2)
                 .ok_or(KeyFault::Malformed("odd point"))?;
-            Members::Ec { crv, kty: "EC", x: base64url(x), y: base64url(y) }
+            Members::Ec {
+                crv,
+                kty: "EC",
+                x: base64url(x),
+                y: base64url(y),
+            }
         }
     })
 }

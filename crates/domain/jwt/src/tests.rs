@@ -12,7 +12,10 @@ use super::*;
 
 fn pair() -> (PublicKey, lc::EcdsaKeyPair) {
     let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    (PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap(), pair)
+    (
+        PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap(),
+        pair,
+    )
 }
 
 fn claims() -> Claims {
@@ -32,9 +35,17 @@ fn claims() -> Claims {
 fn a_token_verifies_under_its_key_alone() {
     let (key, pair) = pair();
     let scheme = SignatureScheme::EcdsaP256Sha256;
-    let plan = TokenPlan { claims: claims(), signing_key: key.clone(), scheme };
+    let plan = TokenPlan {
+        claims: claims(),
+        signing_key: key.clone(),
+        scheme,
+    };
     let text = plan.to_be_signed().unwrap();
-    let raw = pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap().as_ref().to_vec();
+    let raw = pair
+        .sign(&SystemRandom::new(), text.as_bytes())
+        .unwrap()
+        .as_ref()
+        .to_vec();
     let token = assemble(&text, scheme, &Signature::from_raw(scheme, raw).unwrap()).unwrap();
     let read = Unverified::verify(&token, &key).unwrap();
     assert_eq!(read.claims["aud"], "app");
@@ -49,7 +60,10 @@ fn the_thumbprint_is_that_of_the_rfc() {
     let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
     let modulus = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, n).unwrap();
     let key = PublicKey::from_rsa(&modulus, &[1, 0, 1]).unwrap();
-    assert_eq!(thumbprint(&key).unwrap(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    assert_eq!(
+        thumbprint(&key).unwrap(),
+        "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+    );
 }
 
 #[test]
@@ -58,7 +72,12 @@ fn claims_that_mean_something_else_are_refused() {
     let plan = |change: &dyn Fn(&mut Claims)| {
         let mut claims = claims();
         change(&mut claims);
-        TokenPlan { claims, signing_key: key.clone(), scheme: SignatureScheme::EcdsaP256Sha256 }.to_be_signed()
+        TokenPlan {
+            claims,
+            signing_key: key.clone(),
+            scheme: SignatureScheme::EcdsaP256Sha256,
+        }
+        .to_be_signed()
     };
     assert!(plan(&|_| ()).is_ok());
     assert!(plan(&|claims| claims.subject.clear()).is_err());

@@ -77,7 +77,10 @@ pub enum BadToken {
 }
 
 fn claim(claim: &str, problem: &'static str) -> BadToken {
-    BadToken::Claim { claim: claim.to_owned(), problem }
+    BadToken::Claim {
+        claim: claim.to_owned(),
+        problem,
+    }
 }
 
 impl TokenPlan {
@@ -93,10 +96,16 @@ impl TokenPlan {
             "typ": "JWT",
         });
         let payload = self.claims.to_json()?;
-        let encode = |value: &Value| serde_json::to_vec(value).map(base64url).map_err(|error| unencodable(&error));
+        let encode = |value: &Value| {
+            serde_json::to_vec(value)
+                .map(base64url)
+                .map_err(|error| unencodable(&error))
+        };
         let text = format!("{}.{}", encode(&header)?, encode(&payload)?);
         if text.len() + 700 > TOKEN_BYTES_MAX {
-            return Err(BadToken::TooLong { length: text.len() + 700 });
+            return Err(BadToken::TooLong {
+                length: text.len() + 700,
+            });
         }
         Ok(text)
     }
@@ -104,13 +113,26 @@ impl TokenPlan {
 
 impl Claims {
     fn to_json(&self) -> Result<Value, BadToken> {
-        let Self { issuer, subject, audience, token_id, issued_at, not_before, expires, others } = self;
+        let Self {
+            issuer,
+            subject,
+            audience,
+            token_id,
+            issued_at,
+            not_before,
+            expires,
+            others,
+        } = self;
         for (name, text) in [("iss", issuer), ("sub", subject), ("jti", token_id)] {
             if text.is_empty() || text.chars().any(char::is_control) {
                 return Err(claim(name, "is empty or has a control character"));
             }
         }
-        if audience.is_empty() || audience.iter().any(|text| text.is_empty() || text.chars().any(char::is_control)) {
+        if audience.is_empty()
+            || audience
+                .iter()
+                .any(|text| text.is_empty() || text.chars().any(char::is_control))
+        {
             return Err(claim("aud", "is empty or has a control character"));
         }
         if not_before >= expires || issued_at >= expires {
@@ -142,7 +164,11 @@ impl Claims {
 ///
 /// # Errors
 /// When the signature is of another scheme than planned.
-pub fn assemble(to_be_signed: &str, scheme: SignatureScheme, signature: &Signature) -> Result<String, BadToken> {
+pub fn assemble(
+    to_be_signed: &str,
+    scheme: SignatureScheme,
+    signature: &Signature,
+) -> Result<String, BadToken> {
     if signature.scheme() != scheme {
         return Err(BadToken::WrongScheme);
     }
@@ -170,7 +196,10 @@ impl Unverified {
             let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| bad.clone())?;
             serde_json::from_slice(&bytes).map_err(|_| bad.clone())
         };
-        Ok(Self { header: decode(header)?, claims: decode(claims)? })
+        Ok(Self {
+            header: decode(header)?,
+            claims: decode(claims)?,
+        })
     }
 
     /// Reads a whole token whose signature was made by `key`.
@@ -181,12 +210,17 @@ impl Unverified {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(BadToken::TooLong { length: token.len() });
         }
-        let (to_be_signed, signature) =
-            token.rsplit_once('.').ok_or(BadToken::NotSigned("not three parts"))?;
+        let (to_be_signed, signature) = token
+            .rsplit_once('.')
+            .ok_or(BadToken::NotSigned("not three parts"))?;
         let scheme = key.algorithm().default_scheme();
-        let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| BadToken::NotSigned("not base64url"))?;
-        let signature = Signature::from_raw(scheme, bytes).map_err(|_| BadToken::NotSigned("signature length"))?;
-        key.verify(to_be_signed.as_bytes(), &signature).map_err(|_| BadToken::NotSigned("signature"))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| BadToken::NotSigned("not base64url"))?;
+        let signature =
+            Signature::from_raw(scheme, bytes).map_err(|_| BadToken::NotSigned("signature length"))?;
+        key.verify(to_be_signed.as_bytes(), &signature)
+            .map_err(|_| BadToken::NotSigned("signature"))?;
         let token = Self::parse(to_be_signed)?;
         if token.header.get("alg").and_then(Value::as_str) != Some(algorithm(scheme)) {
             return Err(BadToken::NotSigned("another algorithm"));

@@ -1,5 +1,8 @@
 //! What planning and linting cost beside the signature. The aim is about 10 µs for each of the first two.
-#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a bench that cannot be set up has nothing to measure"
+)]
 
 #[path = "../../x509/tests/x509/signer/mod.rs"]
 mod signer;
@@ -55,7 +58,8 @@ fn x509(criterion: &mut Criterion) {
     };
     let key = Signer::generate(KeyAlgorithm::EcdsaP256).public_key();
     let serial = Serial::from_random([1; 16]);
-    let plan = || profile::plan_x509(&request, key.clone(), None, &issuer, &cluster, serial, NOW, None).unwrap();
+    let plan =
+        || profile::plan_x509(&request, key.clone(), None, &issuer, &cluster, serial, NOW, None).unwrap();
     criterion.bench_function("x509 leaf: plan", |bencher| bencher.iter(|| black_box(plan())));
     criterion.bench_function("x509 leaf: plan and lint", |bencher| {
         bencher.iter(|| black_box(profile::lint_x509(plan(), &issuer).unwrap()));
@@ -78,7 +82,8 @@ fn ssh(criterion: &mut Criterion) {
             critical_options: CriticalOptions::default(),
             permits: Permit::ALL.to_vec(),
         };
-        let subject = SubjectKey::from_public_key(&Signer::generate(KeyAlgorithm::Ed25519).public_key()).unwrap();
+        let subject =
+            SubjectKey::from_public_key(&Signer::generate(KeyAlgorithm::Ed25519).public_key()).unwrap();
         let serial = Serial::from_random([1; 16]);
         let plan = || {
             let nonce = [5; 32];
@@ -106,7 +111,8 @@ fn token(criterion: &mut Criterion) {
     let serial = Serial::from_random([1; 16]);
     criterion.bench_function("token: plan and lint", |bencher| {
         bencher.iter(|| {
-            let plan = profile::plan_token(&request, None, "https://a.example.com", &public_key, serial, NOW).unwrap();
+            let plan = profile::plan_token(&request, None, "https://a.example.com", &public_key, serial, NOW)
+                .unwrap();
             black_box(profile::lint_token(plan, TokenProfile::Application).unwrap())
         });
     });

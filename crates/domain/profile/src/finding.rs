@@ -10,7 +10,10 @@ pub struct Finding {
 impl Finding {
     /// A finding.
     pub fn new(id: &'static str, message: impl Into<String>) -> Self {
-        Self { id, message: message.into() }
+        Self {
+            id,
+            message: message.into(),
+        }
     }
 }
 
@@ -37,7 +40,11 @@ impl Findings {
     }
 
     /// A value that could be read, or a finding.
-    pub(crate) fn read<T, E: std::fmt::Display>(&mut self, id: &'static str, result: Result<T, E>) -> Option<T> {
+    pub(crate) fn read<T, E: std::fmt::Display>(
+        &mut self,
+        id: &'static str,
+        result: Result<T, E>,
+    ) -> Option<T> {
         result.map_err(|error| self.add(id, error.to_string())).ok()
     }
 

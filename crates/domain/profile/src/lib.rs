@@ -5,11 +5,11 @@
 //! and it is consumed by use. Anything a profile does not grant is absent: deny by default.
 
 mod finding;
-mod linted;
 mod lint_crl;
 mod lint_ssh;
 mod lint_token;
 mod lint_x509;
+mod linted;
 mod ssh;
 mod token;
 mod x509_plan;
@@ -39,7 +39,10 @@ pub const BACKDATE: Ttl = Ttl::from_seconds(60);
 fn lifetime(asked: Option<Ttl>, usual: Ttl, longest: Ttl) -> Result<Ttl, Vec<Finding>> {
     let ttl = asked.unwrap_or(usual);
     if ttl.seconds() == 0 {
-        return Err(vec![Finding::new("ttl", "a certificate of no length is of no use; ask for at least 1s")]);
+        return Err(vec![Finding::new(
+            "ttl",
+            "a certificate of no length is of no use; ask for at least 1s",
+        )]);
     }
     if ttl > longest {
         let message = format!("{ttl} is longer than the {longest} this profile allows");

@@ -48,7 +48,10 @@ pub struct AssembleError(String);
 
 impl LintedPlan {
     pub(crate) const fn new(summary: Summary, bytes: Vec<u8>, scheme: SignatureScheme, kind: Kind) -> Self {
-        Self { summary, to_be_signed: ToBeSigned { bytes, scheme, kind } }
+        Self {
+            summary,
+            to_be_signed: ToBeSigned { bytes, scheme, kind },
+        }
     }
 
     /// What the log is to say of it.
@@ -80,11 +83,15 @@ impl ToBeSigned {
     pub fn assemble(self, signature: &Signature) -> Result<Vec<u8>, AssembleError> {
         let Self { bytes, scheme, kind } = self;
         match kind {
-            Kind::X509 => x509::assemble(&bytes, scheme, signature).map_err(|error| AssembleError(error.to_string())),
-            Kind::Ssh => ssh_cert::assemble(&bytes, scheme, signature).map_err(|error| AssembleError(error.to_string())),
+            Kind::X509 => {
+                x509::assemble(&bytes, scheme, signature).map_err(|error| AssembleError(error.to_string()))
+            }
+            Kind::Ssh => ssh_cert::assemble(&bytes, scheme, signature)
+                .map_err(|error| AssembleError(error.to_string())),
             Kind::Token => {
                 let text = std::str::from_utf8(&bytes).map_err(|error| AssembleError(error.to_string()))?;
-                let token = jwt::assemble(text, scheme, signature).map_err(|error| AssembleError(error.to_string()))?;
+                let token = jwt::assemble(text, scheme, signature)
+                    .map_err(|error| AssembleError(error.to_string()))?;
                 Ok(token.into_bytes())
             }
         }

@@ -137,9 +137,19 @@ pub fn plan_ssh(
         scheme: signing_key.algorithm().ssh_scheme(),
     };
     match request {
-        SshRequest::User { profile, user, logins, roles, critical_options, permits } => {
+        SshRequest::User {
+            profile,
+            user,
+            logins,
+            roles,
+            critical_options,
+            permits,
+        } => {
             if *profile == SshProfile::Host {
-                return Err(vec![Finding::new("ssh.type", "a person's certificate is not signed by the host authority")]);
+                return Err(vec![Finding::new(
+                    "ssh.type",
+                    "a person's certificate is not signed by the host authority",
+                )]);
             }
             plan.key_id = user.to_string();
             plan.principals = logins.clone();
@@ -152,7 +162,10 @@ pub fn plan_ssh(
         }
         SshRequest::Host { names, roles } => {
             let Some(first) = names.first() else {
-                return Err(vec![Finding::new("ssh.principals", "a host certificate names at least one host")]);
+                return Err(vec![Finding::new(
+                    "ssh.principals",
+                    "a host certificate names at least one host",
+                )]);
             };
             plan.key_id = first.to_string();
             for name in names {
@@ -176,7 +189,8 @@ fn write_roles(extensions: &mut Extensions, roles: &[Principal]) -> Result<(), V
     if roles.is_empty() {
         return Ok(());
     }
-    let name = ExtensionName::own("roles").map_err(|error| vec![Finding::new("ssh.extensions", error.to_string())])?;
+    let name = ExtensionName::own("roles")
+        .map_err(|error| vec![Finding::new("ssh.extensions", error.to_string())])?;
     let list: Vec<&str> = roles.iter().map(Principal::as_str).collect();
     extensions.custom.insert(name, list.join(","));
     Ok(())

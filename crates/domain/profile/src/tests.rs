@@ -11,7 +11,12 @@ use crate::Finding;
 
 /// The rules that were found broken.
 pub(crate) fn ids<T>(result: Result<T, Vec<Finding>>) -> BTreeSet<&'static str> {
-    result.err().unwrap_or_default().into_iter().map(|finding| finding.id).collect()
+    result
+        .err()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|finding| finding.id)
+        .collect()
 }
 
 /// A planted violation: the rule it breaks and what the linter said.
@@ -37,16 +42,30 @@ const UNBREAKABLE: [&str; 1] = ["ssh.extensions"];
 fn stated() -> BTreeSet<&'static str> {
     let is_rule = |text: &str| {
         let families = ["crl.", "jwt.", "spiffe.", "ssh.", "x509."];
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte));
-        text == "ttl" || (is_plain && families.iter().any(|family| text.starts_with(family) && text.len() > family.len()))
+        let is_plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte));
+        text == "ttl"
+            || (is_plain
+                && families
+                    .iter()
+                    .any(|family| text.starts_with(family) && text.len() > family.len()))
     };
-    SOURCES.iter().flat_map(|source| source.split('"')).filter(|text| is_rule(text)).collect()
+    SOURCES
+        .iter()
+        .flat_map(|source| source.split('"'))
+        .filter(|text| is_rule(text))
+        .collect()
 }
 
 #[test]
 fn every_rule_finds_its_violation() {
-    let planted: Vec<Planted> =
-        [violations_x509::planted(), violations_ssh::planted(), token_and_crl::planted()].concat();
+    let planted: Vec<Planted> = [
+        violations_x509::planted(),
+        violations_ssh::planted(),
+        token_and_crl::planted(),
+    ]
+    .concat();
     let mut seen = BTreeSet::new();
     let mut missed = Vec::new();
     for (rule, found) in planted {
@@ -57,5 +76,9 @@ fn every_rule_finds_its_violation() {
     }
     assert!(missed.is_empty(), "{missed:#?}");
     seen.extend(UNBREAKABLE);
-    assert_eq!(stated(), seen, "rules stated in the sources, and rules with a planted violation");
+    assert_eq!(
+        stated(),
+        seen,
+        "rules stated in the sources, and rules with a planted violation"
+    );
 }

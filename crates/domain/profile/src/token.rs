@@ -95,5 +95,9 @@ pub fn plan_token(
         expires: now.plus(ttl),
         others: request.claims.clone(),
     };
-    Ok(TokenPlan { claims, signing_key: signing_key.clone(), scheme: signing_key.algorithm().default_scheme() })
+    Ok(TokenPlan {
+        claims,
+        signing_key: signing_key.clone(),
+        scheme: signing_key.algorithm().default_scheme(),
+    })
 }

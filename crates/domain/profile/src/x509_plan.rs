@@ -106,7 +106,10 @@ impl X509Request {
 ///
 /// # Errors
 /// Findings, when the request asks for more than its profile grants or cannot be written down.
-#[expect(clippy::too_many_arguments, reason = "everything that is not in the request is an argument")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything that is not in the request is an argument"
+)]
 pub fn plan_x509(
     request: &X509Request,
     subject_key: PublicKey,
@@ -140,17 +143,36 @@ fn subject(request: &X509Request, cluster: &ClusterName) -> Result<Distinguished
     match request {
         X509Request::Host { names, roles: _ } => {
             // A common name has at most 64 characters; the alternative names say the rest.
-            attributes.extend(names.first().filter(|name| name.as_str().len() <= 64).map(common_name));
+            attributes.extend(
+                names
+                    .first()
+                    .filter(|name| name.as_str().len() <= 64)
+                    .map(common_name),
+            );
             attributes.push((NameAttribute::Organization, cluster));
         }
         X509Request::User { user, .. } => {
             attributes.push((NameAttribute::CommonName, user.as_str()));
             attributes.push((NameAttribute::Organization, cluster));
         }
-        X509Request::DatabaseServer { names, common_name: own, organization } => {
-            let usual = names.first().filter(|name| name.as_str().len() <= 64).map(HostName::as_str);
-            attributes.extend(own.as_deref().or(usual).map(|text| (NameAttribute::CommonName, text)));
-            attributes.push((NameAttribute::Organization, organization.as_deref().unwrap_or(cluster)));
+        X509Request::DatabaseServer {
+            names,
+            common_name: own,
+            organization,
+        } => {
+            let usual = names
+                .first()
+                .filter(|name| name.as_str().len() <= 64)
+                .map(HostName::as_str);
+            attributes.extend(
+                own.as_deref()
+                    .or(usual)
+                    .map(|text| (NameAttribute::CommonName, text)),
+            );
+            attributes.push((
+                NameAttribute::Organization,
+                organization.as_deref().unwrap_or(cluster),
+            ));
         }
         X509Request::DatabaseClient { user } => attributes.push((NameAttribute::CommonName, user.as_str())),
         X509Request::Windows { user, .. } => attributes.push((NameAttribute::CommonName, user.as_str())),
@@ -174,7 +196,10 @@ fn alt_names(request: &X509Request, cluster: &ClusterName) -> Result<Vec<Subject
             }
         }
         if hosts.len() > NAMES_MAX {
-            return Err(finding(format!("{} names are too many; at most {NAMES_MAX}", hosts.len())));
+            return Err(finding(format!(
+                "{} names are too many; at most {NAMES_MAX}",
+                hosts.len()
+            )));
         }
         Ok(hosts)
     };
@@ -183,7 +208,11 @@ fn alt_names(request: &X509Request, cluster: &ClusterName) -> Result<Vec<Subject
         X509Request::User { .. } | X509Request::DatabaseClient { .. } => Ok(Vec::new()),
         X509Request::Windows { user, domain, .. } => {
             let name = SubjectAltName::UserPrincipal(format!("{user}@{domain}"));
-            if name.is_well_formed() { Ok(vec![name]) } else { Err(finding(format!("{user}@{domain} is no user principal name"))) }
+            if name.is_well_formed() {
+                Ok(vec![name])
+            } else {
+                Err(finding(format!("{user}@{domain} is no user principal name")))
+            }
         }
         X509Request::Workload { path, dns_names } => {
             check_spiffe_path(path).map_err(|problem| vec![Finding::new("spiffe.path", problem)])?;
@@ -197,14 +226,20 @@ fn alt_names(request: &X509Request, cluster: &ClusterName) -> Result<Vec<Subject
 
 /// The path of a SPIFFE id (SPIFFE-ID section 2.2): segments of letters, digits, dots, hyphens and underscores, none of them `.` or `..`.
 fn check_spiffe_path(path: &str) -> Result<(), &'static str> {
-    let Some(segments) = path.strip_prefix('/') else { return Err("begins with a slash, such as /ns/prod/sa/web") };
+    let Some(segments) = path.strip_prefix('/') else {
+        return Err("begins with a slash, such as /ns/prod/sa/web");
+    };
     if path.len() > 1_024 {
         return Err("is longer than 1,024 bytes");
     }
     for segment in segments.split('/') {
-        let is_formed = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+        let is_formed = segment
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
         if segment.is_empty() || segment == "." || segment == ".." || !is_formed {
-            return Err("has segments of letters, digits, dots, hyphens and underscores, none of them empty, . or ..");
+            return Err(
+                "has segments of letters, digits, dots, hyphens and underscores, none of them empty, . or ..",
+            );
         }
     }
     Ok(())
@@ -214,7 +249,11 @@ fn identity(request: &X509Request, cluster: &ClusterName) -> Result<Option<Ident
     let name = |text: &str| {
         Principal::parse(text).map_err(|error| vec![Finding::new("x509.identity", error.to_string())])
     };
-    let of = |kind, name, roles: &[Principal], principals: &[Principal], traits: &BTreeMap<String, Vec<String>>| Identity {
+    let of = |kind,
+              name,
+              roles: &[Principal],
+              principals: &[Principal],
+              traits: &BTreeMap<String, Vec<String>>| Identity {
         version: IdentityVersion::V1,
         kind,
         cluster: cluster.clone(),
@@ -225,12 +264,29 @@ fn identity(request: &X509Request, cluster: &ClusterName) -> Result<Option<Ident
     };
     match request {
         X509Request::Host { names, roles } => {
-            let Some(first) = names.first() else { return Ok(None) };
-            Ok(Some(of(IdentityKind::Host, name(first.as_str())?, roles, &[], &BTreeMap::new())))
+            let Some(first) = names.first() else {
+                return Ok(None);
+            };
+            Ok(Some(of(
+                IdentityKind::Host,
+                name(first.as_str())?,
+                roles,
+                &[],
+                &BTreeMap::new(),
+            )))
         }
-        X509Request::User { user, roles, logins, traits } => {
-            Ok(Some(of(IdentityKind::User, name(user.as_str())?, roles, logins, traits)))
-        }
+        X509Request::User {
+            user,
+            roles,
+            logins,
+            traits,
+        } => Ok(Some(of(
+            IdentityKind::User,
+            name(user.as_str())?,
+            roles,
+            logins,
+            traits,
+        ))),
         X509Request::DatabaseServer { .. }
         | X509Request::DatabaseClient { .. }
         | X509Request::Windows { .. }

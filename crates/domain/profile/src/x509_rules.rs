@@ -56,8 +56,14 @@ pub struct X509Rules {
 
 impl X509Profile {
     /// Every profile.
-    pub const ALL: [Self; 6] =
-        [Self::Host, Self::User, Self::DatabaseServer, Self::DatabaseClient, Self::Windows, Self::Workload];
+    pub const ALL: [Self; 6] = [
+        Self::Host,
+        Self::User,
+        Self::DatabaseServer,
+        Self::DatabaseClient,
+        Self::Windows,
+        Self::Workload,
+    ];
 
     /// What it grants.
     pub const fn rules(self) -> X509Rules {
@@ -131,7 +137,11 @@ impl X509Profile {
         match self {
             Self::Workload => signs,
             Self::Host | Self::User | Self::DatabaseServer | Self::DatabaseClient | Self::Windows => {
-                if algorithm.rsa_bits().is_some() { signs.union(KeyUsage::KEY_ENCIPHERMENT) } else { signs }
+                if algorithm.rsa_bits().is_some() {
+                    signs.union(KeyUsage::KEY_ENCIPHERMENT)
+                } else {
+                    signs
+                }
             }
         }
     }

@@ -76,7 +76,9 @@ impl<'a> TbsCertificate<'a> {
         let nonce = reader.string()?;
         let before = reader.rest();
         algorithm.skip_fields(reader)?;
-        let subject_key_fields = before.get(..before.len().saturating_sub(reader.rest().len())).unwrap_or_default();
+        let subject_key_fields = before
+            .get(..before.len().saturating_sub(reader.rest().len()))
+            .unwrap_or_default();
         let serial = reader.u64()?;
         let certificate_type = match reader.u32()? {
             1 => CertificateType::User,
@@ -197,11 +199,18 @@ impl Certificate {
         let signing_key = authority_key(tbs.signing_key)?;
         let signature = read_signature(signature, &signing_key)?;
         let signed = blob.get(..signed_length).unwrap_or_default();
-        signing_key.verify(signed, &signature).map_err(ParseError::NotSigned)?;
-        let principals: Result<Vec<_>, _> = tbs.principals.iter().map(|text| Principal::parse(text)).collect();
-        let principals = principals.map_err(|_| malformed(WHAT, "it has a principal with a second meaning"))?;
+        signing_key
+            .verify(signed, &signature)
+            .map_err(ParseError::NotSigned)?;
+        let principals: Result<Vec<_>, _> =
+            tbs.principals.iter().map(|text| Principal::parse(text)).collect();
+        let principals =
+            principals.map_err(|_| malformed(WHAT, "it has a principal with a second meaning"))?;
         if principals.is_empty() {
-            return Err(malformed(WHAT, "it has no principals and would be good for every account"));
+            return Err(malformed(
+                WHAT,
+                "it has no principals and would be good for every account",
+            ));
         }
         Ok(Self {
             blob: blob.to_vec(),
@@ -226,11 +235,16 @@ impl Certificate {
     pub fn from_line(text: &str) -> Result<Self, ParseError> {
         let mut words = text.trim().splitn(3, [' ', '\t']);
         let name = words.next().unwrap_or_default();
-        let base64 = words.next().ok_or(malformed(WHAT, "it is not of the form `algorithm base64 comment`"))?;
+        let base64 = words.next().ok_or(malformed(
+            WHAT,
+            "it is not of the form `algorithm base64 comment`",
+        ))?;
         if base64.len() > MAXIMUM_CERTIFICATE_LENGTH * 2 {
             return Err(malformed(WHAT, "it is longer than 256 KiB"));
         }
-        let blob = STANDARD.decode(base64).map_err(|_| malformed(WHAT, "its second word is not base64"))?;
+        let blob = STANDARD
+            .decode(base64)
+            .map_err(|_| malformed(WHAT, "its second word is not base64"))?;
         let certificate = Self::from_blob(&blob)?;
         if certificate.subject_key.algorithm().certificate_str() != name {
             return Err(malformed(WHAT, "its first word is not its type"));
@@ -244,7 +258,13 @@ impl Certificate {
     /// # Errors
     /// The first reason it is not.
     pub fn check(&self, expected: &Expected<'_>) -> Result<(), NotAccepted> {
-        let Expected { authorities, certificate_type, principal, now, source } = expected;
+        let Expected {
+            authorities,
+            certificate_type,
+            principal,
+            now,
+            source,
+        } = expected;
         if !authorities.contains(&self.signing_key) {
             return Err(NotAccepted::Authority);
         }
@@ -262,7 +282,11 @@ impl Certificate {
         }
         let networks = &self.critical_options.source_addresses;
         let is_inside = source.is_some_and(|source| networks.iter().any(|network| network.contains(source)));
-        if networks.is_empty() || is_inside { Ok(()) } else { Err(NotAccepted::SourceAddress) }
+        if networks.is_empty() || is_inside {
+            Ok(())
+        } else {
+            Err(NotAccepted::SourceAddress)
+        }
     }
 
     /// The blob.
@@ -361,7 +385,9 @@ fn read_signature(blob: &[u8], signing_key: &PublicKey) -> Result<Signature, Par
             let mut raw = Vec::with_capacity(length * 2);
             for _ in 0..2 {
                 let digits = numbers.positive()?;
-                let padding = length.checked_sub(digits.len()).ok_or(malformed(what, "a number is too long"))?;
+                let padding = length
+                    .checked_sub(digits.len())
+                    .ok_or(malformed(what, "a number is too long"))?;
                 raw.resize(raw.len() + padding, 0);
                 raw.extend_from_slice(digits);
             }

@@ -12,10 +12,14 @@ pub enum ParseError {
         reason: &'static str,
     },
     /// A key of an algorithm we do not certify.
-    #[error("SSH key algorithm {0:?} is not accepted; accepted are ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ssh-rsa of 2048 bits or more, and their sk- forms")]
+    #[error(
+        "SSH key algorithm {0:?} is not accepted; accepted are ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ssh-rsa of 2048 bits or more, and their sk- forms"
+    )]
     Algorithm(String),
     /// A key too weak to certify.
-    #[error("the RSA key has {bits} bits, at least {minimum} are required; make a new key, for example with `ssh-keygen -t ed25519`")]
+    #[error(
+        "the RSA key has {bits} bits, at least {minimum} are required; make a new key, for example with `ssh-keygen -t ed25519`"
+    )]
     Weak {
         /// Its bits.
         bits: usize,
@@ -23,7 +27,9 @@ pub enum ParseError {
         minimum: usize,
     },
     /// A certificate stood where a plain key is wanted.
-    #[error("a certificate was given where a public key is wanted; pass the .pub file, not the -cert.pub file")]
+    #[error(
+        "a certificate was given where a public key is wanted; pass the .pub file, not the -cert.pub file"
+    )]
     IsCertificate,
     /// The numbers are no key.
     #[error("the SSH key cannot be used")]

@@ -19,7 +19,9 @@ pub use certificate::{
     Certificate, Expected, MAXIMUM_CERTIFICATE_LENGTH, NotAccepted, TbsCertificate, certificate_line,
 };
 pub use error::{BuildError, ParseError};
-pub use options::{CriticalOptions, EXTENSION_DOMAIN, ExtensionName, Extensions, ForceCommand, Network, Permit};
+pub use options::{
+    CriticalOptions, EXTENSION_DOMAIN, ExtensionName, Extensions, ForceCommand, Network, Permit,
+};
 pub use plan::{CertificatePlan, CertificateType, MAXIMUM_PRINCIPALS, assemble};
 pub use subject_key::{SubjectAlgorithm, SubjectKey, public_key_blob};
 pub use trust::{cert_authority_line, known_hosts_line, public_key_fingerprint, public_key_line};

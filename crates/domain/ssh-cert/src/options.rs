@@ -40,7 +40,10 @@ impl ForceCommand {
     /// When it is empty, longer than 4,096 bytes, or has a control character.
     pub fn parse(text: &str) -> Result<Self, BuildError> {
         if text.trim().is_empty() || text.len() > 4_096 || text.contains(char::is_control) {
-            return Err(unencodable("the forced command", "is empty, longer than 4,096 bytes, or has a control character"));
+            return Err(unencodable(
+                "the forced command",
+                "is empty, longer than 4,096 bytes, or has a control character",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -72,7 +75,10 @@ impl Network {
         let not_one = unencodable(what, "is not an address or a network such as 192.0.2.0/24");
         let address: IpAddr = address.parse().map_err(|_| not_one.clone())?;
         if address.to_canonical() != address {
-            return Err(unencodable(what, "is an IPv4 address in IPv6 form; write it as IPv4"));
+            return Err(unencodable(
+                what,
+                "is an IPv4 address in IPv6 form; write it as IPv4",
+            ));
         }
         let widest = if address.is_ipv4() { 32 } else { 128 };
         let prefix_length = match length {
@@ -85,17 +91,35 @@ impl Network {
         if prefix_length > widest {
             return Err(unencodable(what, "has a prefix longer than its address"));
         }
-        let network = Self { address, prefix_length };
+        let network = Self {
+            address,
+            prefix_length,
+        };
         if network.has_host_bits() {
-            return Err(unencodable(what, "has bits beyond its prefix; write the network's own address"));
+            return Err(unencodable(
+                what,
+                "has bits beyond its prefix; write the network's own address",
+            ));
         }
         Ok(network)
     }
 
     fn has_host_bits(self) -> bool {
         match self.address {
-            IpAddr::V4(address) => address.to_bits().checked_shl(u32::from(self.prefix_length)).unwrap_or(0) != 0,
-            IpAddr::V6(address) => address.to_bits().checked_shl(u32::from(self.prefix_length)).unwrap_or(0) != 0,
+            IpAddr::V4(address) => {
+                address
+                    .to_bits()
+                    .checked_shl(u32::from(self.prefix_length))
+                    .unwrap_or(0)
+                    != 0
+            }
+            IpAddr::V6(address) => {
+                address
+                    .to_bits()
+                    .checked_shl(u32::from(self.prefix_length))
+                    .unwrap_or(0)
+                    != 0
+            }
         }
     }
 
@@ -104,11 +128,17 @@ impl Network {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 let different = own.to_bits() ^ other.to_bits();
-                different.checked_shr(32 - u32::from(self.prefix_length)).unwrap_or(0) == 0
+                different
+                    .checked_shr(32 - u32::from(self.prefix_length))
+                    .unwrap_or(0)
+                    == 0
             }
             (IpAddr::V6(own), IpAddr::V6(other)) => {
                 let different = own.to_bits() ^ other.to_bits();
-                different.checked_shr(128 - u32::from(self.prefix_length)).unwrap_or(0) == 0
+                different
+                    .checked_shr(128 - u32::from(self.prefix_length))
+                    .unwrap_or(0)
+                    == 0
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
@@ -138,8 +168,13 @@ pub enum Permit {
 
 impl Permit {
     /// Every right.
-    pub const ALL: [Self; 5] =
-        [Self::X11Forwarding, Self::AgentForwarding, Self::PortForwarding, Self::Pty, Self::UserRc];
+    pub const ALL: [Self; 5] = [
+        Self::X11Forwarding,
+        Self::AgentForwarding,
+        Self::PortForwarding,
+        Self::Pty,
+        Self::UserRc,
+    ];
 
     /// The name of the extension.
     pub const fn as_str(self) -> &'static str {
@@ -170,7 +205,10 @@ impl ExtensionName {
         if is_visible && is_formed && text.len() <= 255 {
             Ok(Self(text.to_owned()))
         } else {
-            Err(unencodable("the name of an extension", "is not of the form name@domain, with a domain other than openssh.com"))
+            Err(unencodable(
+                "the name of an extension",
+                "is not of the form name@domain, with a domain other than openssh.com",
+            ))
         }
     }
 
@@ -225,7 +263,8 @@ impl CriticalOptions {
         read_entries(what, bytes, |name, value| {
             match (name, value) {
                 (FORCE_COMMAND, Some(command)) => {
-                    let command = ForceCommand::parse(command).map_err(|_| malformed(what, "force-command is no command"))?;
+                    let command = ForceCommand::parse(command)
+                        .map_err(|_| malformed(what, "force-command is no command"))?;
                     options.force_command = Some(command);
                 }
                 (SOURCE_ADDRESS, Some(list)) => {
@@ -270,8 +309,11 @@ impl Extensions {
                 }
                 (Some(_), Some(_)) => return Err(malformed(what, "a permit has a value")),
                 (None, value) => {
-                    let name = ExtensionName::parse(name).map_err(|_| malformed(what, "it has one with an unknown name"))?;
-                    extensions.custom.insert(name, value.unwrap_or_default().to_owned());
+                    let name = ExtensionName::parse(name)
+                        .map_err(|_| malformed(what, "it has one with an unknown name"))?;
+                    extensions
+                        .custom
+                        .insert(name, value.unwrap_or_default().to_owned());
                 }
             }
             Ok(())

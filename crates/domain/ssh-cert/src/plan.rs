@@ -103,21 +103,43 @@ impl CertificatePlan {
 
     fn check(&self) -> Result<(), BuildError> {
         if self.principals.is_empty() {
-            return Err(unencodable("the list of principals", "is empty, which would be good for every account"));
+            return Err(unencodable(
+                "the list of principals",
+                "is empty, which would be good for every account",
+            ));
         }
         if self.principals.len() > MAXIMUM_PRINCIPALS {
-            return Err(unencodable("the list of principals", "is longer than the 256 that OpenSSH reads"));
+            return Err(unencodable(
+                "the list of principals",
+                "is longer than the 256 that OpenSSH reads",
+            ));
         }
-        let is_key_id = !self.key_id.is_empty() && self.key_id.len() <= 1_024 && !self.key_id.contains(char::is_control);
+        let is_key_id =
+            !self.key_id.is_empty() && self.key_id.len() <= 1_024 && !self.key_id.contains(char::is_control);
         if !is_key_id {
-            return Err(unencodable("the key id", "is empty, longer than 1,024 bytes, or has a control character"));
+            return Err(unencodable(
+                "the key id",
+                "is empty, longer than 1,024 bytes, or has a control character",
+            ));
         }
-        let longest = self.extensions.custom.values().map(String::len).max().unwrap_or(0);
+        let longest = self
+            .extensions
+            .custom
+            .values()
+            .map(String::len)
+            .max()
+            .unwrap_or(0);
         if longest > 65_536 || self.extensions.custom.values().any(String::is_empty) {
-            return Err(unencodable("the value of an extension", "is empty or longer than 65,536 bytes"));
+            return Err(unencodable(
+                "the value of an extension",
+                "is empty or longer than 65,536 bytes",
+            ));
         }
         if !self.scheme.fits(self.signing_key.algorithm()) {
-            return Err(unencodable("the signature scheme", "is not one of the authority's key"));
+            return Err(unencodable(
+                "the signature scheme",
+                "is not one of the authority's key",
+            ));
         }
         Ok(())
     }
@@ -127,9 +149,16 @@ impl CertificatePlan {
 ///
 /// # Errors
 /// When the signature is of another scheme than planned.
-pub fn assemble(to_be_signed: &[u8], scheme: SignatureScheme, signature: &Signature) -> Result<Vec<u8>, BuildError> {
+pub fn assemble(
+    to_be_signed: &[u8],
+    scheme: SignatureScheme,
+    signature: &Signature,
+) -> Result<Vec<u8>, BuildError> {
     if signature.scheme() != scheme {
-        return Err(BuildError::WrongScheme { planned: scheme, actual: signature.scheme() });
+        return Err(BuildError::WrongScheme {
+            planned: scheme,
+            actual: signature.scheme(),
+        });
     }
     let mut writer = Writer::with_capacity(to_be_signed.len() + signature.as_raw().len() + 64);
     writer.raw(to_be_signed);

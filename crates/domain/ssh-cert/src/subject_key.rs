@@ -37,8 +37,14 @@ pub enum SubjectAlgorithm {
 
 impl SubjectAlgorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 6] =
-        [Self::Ed25519, Self::EcdsaP256, Self::EcdsaP384, Self::Rsa, Self::SkEd25519, Self::SkEcdsaP256];
+    pub const ALL: [Self; 6] = [
+        Self::Ed25519,
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::Rsa,
+        Self::SkEd25519,
+        Self::SkEcdsaP256,
+    ];
 
     /// The name of the key type.
     pub const fn as_str(self) -> &'static str {
@@ -119,14 +125,19 @@ impl SubjectKey {
     pub fn from_line(line: &str) -> Result<Self, ParseError> {
         let mut words = line.trim().splitn(3, [' ', '\t']);
         let name = words.next().unwrap_or_default();
-        let base64 = words.next().ok_or(malformed(WHAT, "it is not of the form `algorithm base64 comment`"))?;
+        let base64 = words.next().ok_or(malformed(
+            WHAT,
+            "it is not of the form `algorithm base64 comment`",
+        ))?;
         if line.trim().contains(['\n', '\r']) {
             return Err(malformed(WHAT, "it has more than one line"));
         }
         if base64.len() > MAXIMUM_BLOB * 2 {
             return Err(malformed(WHAT, "it is longer than any key"));
         }
-        let blob = STANDARD.decode(base64).map_err(|_| malformed(WHAT, "its second word is not base64"))?;
+        let blob = STANDARD
+            .decode(base64)
+            .map_err(|_| malformed(WHAT, "its second word is not base64"))?;
         let key = Self::from_blob(&blob)?;
         if key.algorithm.as_str() != name {
             return Err(malformed(WHAT, "its first word is not the algorithm of the key"));
@@ -144,15 +155,24 @@ impl SubjectKey {
         }
         let mut reader = Reader::new(WHAT, blob);
         let name = reader.text()?;
-        let algorithm = SubjectAlgorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == name);
+        let algorithm = SubjectAlgorithm::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name);
         let Some(algorithm) = algorithm else {
             let is_certificate = name.contains("-cert-v");
             let shown = name.chars().take(64).collect();
-            return Err(if is_certificate { ParseError::IsCertificate } else { ParseError::Algorithm(shown) });
+            return Err(if is_certificate {
+                ParseError::IsCertificate
+            } else {
+                ParseError::Algorithm(shown)
+            });
         };
         algorithm.check_fields(&mut reader)?;
         reader.finish()?;
-        Ok(Self { algorithm, blob: blob.to_vec() })
+        Ok(Self {
+            algorithm,
+            blob: blob.to_vec(),
+        })
     }
 
     /// Takes a key of ours.
@@ -175,7 +195,9 @@ impl SubjectKey {
 
     /// The fields after the algorithm's name, as a certificate has them.
     pub fn fields(&self) -> &[u8] {
-        self.blob.get(4 + self.algorithm.as_str().len()..).unwrap_or_default()
+        self.blob
+            .get(4 + self.algorithm.as_str().len()..)
+            .unwrap_or_default()
     }
 
     /// Checks the fields of a key that stands inside a certificate.
@@ -206,13 +228,23 @@ impl std::fmt::Debug for SubjectKey {
 /// `name base64 comment`, the comment on one line.
 pub(crate) fn line(name: &str, blob: &[u8], comment: &str) -> String {
     let base64 = STANDARD.encode(blob);
-    let shown: String = comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown: String = comment
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     let shown = shown.trim();
-    if shown.is_empty() { format!("{name} {base64}") } else { format!("{name} {base64} {shown}") }
+    if shown.is_empty() {
+        format!("{name} {base64}")
+    } else {
+        format!("{name} {base64} {shown}")
+    }
 }
 
 pub(crate) fn fingerprint(blob: &[u8]) -> String {
-    format!("SHA256:{}", STANDARD_NO_PAD.encode(digest::digest(&digest::SHA256, blob)))
+    format!(
+        "SHA256:{}",
+        STANDARD_NO_PAD.encode(digest::digest(&digest::SHA256, blob))
+    )
 }
 
 /// The SSH name of a key of ours.
@@ -270,11 +302,19 @@ pub(crate) fn authority_key(blob: &[u8]) -> Result<PublicKey, ParseError> {
     };
     reader.finish()?;
     let key = key.map_err(ParseError::Key)?;
-    if public_key_name(&key) == name { Ok(key) } else { Err(malformed(what, "its point is not on its curve")) }
+    if public_key_name(&key) == name {
+        Ok(key)
+    } else {
+        Err(malformed(what, "its point is not on its curve"))
+    }
 }
 
 fn check_ed25519(reader: &mut Reader<'_>) -> Result<(), ParseError> {
-    if reader.string()?.len() == 32 { Ok(()) } else { Err(reader.error("an Ed25519 key has 32 bytes")) }
+    if reader.string()?.len() == 32 {
+        Ok(())
+    } else {
+        Err(reader.error("an Ed25519 key has 32 bytes"))
+    }
 }
 
 fn check_ecdsa(reader: &mut Reader<'_>, curve: &'static str) -> Result<(), ParseError> {
@@ -295,7 +335,10 @@ fn check_rsa(reader: &mut Reader<'_>) -> Result<(), ParseError> {
     let leading = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
     let bits = modulus.len() * 8 - leading;
     if bits < MINIMUM_RSA_BITS {
-        return Err(ParseError::Weak { bits, minimum: MINIMUM_RSA_BITS });
+        return Err(ParseError::Weak {
+            bits,
+            minimum: MINIMUM_RSA_BITS,
+        });
     }
     let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
     if bits > MAXIMUM_RSA_BITS || !is_odd(modulus) {
@@ -310,6 +353,12 @@ fn check_rsa(reader: &mut Reader<'_>) -> Result<(), ParseError> {
 /// The application of a FIDO key, `ssh:` or `ssh:…`.
 fn check_application(reader: &mut Reader<'_>) -> Result<(), ParseError> {
     let application = reader.text()?;
-    let is_plain = application.starts_with("ssh:") && application.len() <= 255 && !application.contains(char::is_control);
-    if is_plain { Ok(()) } else { Err(reader.error("the application of a FIDO key does not start with `ssh:`")) }
+    let is_plain = application.starts_with("ssh:")
+        && application.len() <= 255
+        && !application.contains(char::is_control);
+    if is_plain {
+        Ok(())
+    } else {
+        Err(reader.error("the application of a FIDO key does not start with `ssh:`"))
+    }
 }

@@ -23,11 +23,22 @@ pub fn public_key_line(key: &PublicKey, comment: &str) -> Result<String, KeyFaul
 ///
 /// # Errors
 /// Never for a well-formed key.
-pub fn cert_authority_line(key: &PublicKey, principals: &[Principal], comment: &str) -> Result<String, KeyFault> {
+pub fn cert_authority_line(
+    key: &PublicKey,
+    principals: &[Principal],
+    comment: &str,
+) -> Result<String, KeyFault> {
     // A principal has neither commas nor quotes.
     let list: Vec<&str> = principals.iter().map(Principal::as_str).collect();
-    let restriction = if list.is_empty() { String::new() } else { format!(",principals=\"{}\"", list.join(",")) };
-    Ok(format!("cert-authority{restriction} {}", public_key_line(key, comment)?))
+    let restriction = if list.is_empty() {
+        String::new()
+    } else {
+        format!(",principals=\"{}\"", list.join(","))
+    };
+    Ok(format!(
+        "cert-authority{restriction} {}",
+        public_key_line(key, comment)?
+    ))
 }
 
 /// `@cert-authority pattern,pattern ssh-ed25519 AAAA… comment`: for `known_hosts` files.
@@ -40,7 +51,10 @@ pub fn known_hosts_line(key: &PublicKey, patterns: &[&str], comment: &str) -> Re
         !text.is_empty() && text.bytes().all(is_allowed)
     };
     if patterns.is_empty() || !patterns.iter().all(is_pattern) {
-        return Err(unencodable("a host pattern", "is empty or has characters other than letters, digits and .-_*?:[]"));
+        return Err(unencodable(
+            "a host pattern",
+            "is empty or has characters other than letters, digits and .-_*?:[]",
+        ));
     }
     let key = public_key_line(key, comment).map_err(BuildError::Key)?;
     Ok(format!("@cert-authority {} {key}", patterns.join(",")))

@@ -11,7 +11,9 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { bytes: Vec::with_capacity(capacity) }
+        Self {
+            bytes: Vec::with_capacity(capacity),
+        }
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
@@ -87,7 +89,10 @@ impl<'a> Reader<'a> {
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(malformed(self.what, "it ends too early"))?;
+        let (bytes, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(malformed(self.what, "it ends too early"))?;
         self.rest = rest;
         Ok(*bytes)
     }
@@ -102,7 +107,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn string(&mut self) -> Result<&'a [u8], ParseError> {
         let length = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(malformed(self.what, "it ends too early"))?;
+        let (bytes, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(malformed(self.what, "it ends too early"))?;
         self.rest = rest;
         Ok(bytes)
     }
@@ -121,6 +129,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) const fn finish(&self) -> Result<(), ParseError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.error("something follows its end")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error("something follows its end"))
+        }
     }
 }

@@ -44,7 +44,9 @@ const ALL: [SignatureScheme; 5] = [
 const fn is_rsa(scheme: SignatureScheme) -> bool {
     match scheme {
         SignatureScheme::RsaPkcs1Sha256 | SignatureScheme::RsaPkcs1Sha512 => true,
-        SignatureScheme::EcdsaP256Sha256 | SignatureScheme::EcdsaP384Sha384 | SignatureScheme::Ed25519 => false,
+        SignatureScheme::EcdsaP256Sha256 | SignatureScheme::EcdsaP384Sha384 | SignatureScheme::Ed25519 => {
+            false
+        }
     }
 }
 

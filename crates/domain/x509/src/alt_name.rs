@@ -38,7 +38,8 @@ pub enum SubjectAltName {
 impl SubjectAltName {
     /// A host by its DNS name or its address, as the name is.
     pub fn host(host: &HostName) -> Self {
-        host.address().map_or_else(|| Self::Dns(host.as_str().to_owned()), Self::Ip)
+        host.address()
+            .map_or_else(|| Self::Dns(host.as_str().to_owned()), Self::Ip)
     }
 
     /// A URI.
@@ -49,7 +50,10 @@ impl SubjectAltName {
         if is_uri(text) {
             Ok(Self::Uri(text.to_owned()))
         } else {
-            Err(unencodable("a URI among the alternative names", "is not of the form scheme://host/path"))
+            Err(unencodable(
+                "a URI among the alternative names",
+                "is not of the form scheme://host/path",
+            ))
         }
     }
 
@@ -61,7 +65,10 @@ impl SubjectAltName {
         if is_email(text) {
             Ok(Self::Email(text.to_owned()))
         } else {
-            Err(unencodable("an email address among the alternative names", "is not of the form local@domain in ASCII"))
+            Err(unencodable(
+                "an email address among the alternative names",
+                "is not of the form local@domain in ASCII",
+            ))
         }
     }
 
@@ -86,7 +93,9 @@ fn is_dns_name(name: &str) -> bool {
         bytes.len() <= 63
             && edge(bytes.first())
             && edge(bytes.last())
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
     };
     name.len() <= 253 && name.split('.').all(is_label) && name.parse::<IpAddr>().is_err()
 }
@@ -98,7 +107,9 @@ fn is_uri(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         && !host.is_empty()
         && text.len() <= 2_048
         && rest.bytes().all(is_allowed)
@@ -108,15 +119,19 @@ fn is_email(text: &str) -> bool {
     let is_local = |local: &str| {
         !local.is_empty()
             && local.split('.').all(|atom| {
-                let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+                let is_atext =
+                    |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
                 !atom.is_empty() && atom.bytes().all(is_atext)
             })
     };
-    text.rsplit_once('@').is_some_and(|(local, domain)| is_local(local) && is_dns_name(domain)) && text.len() <= 254
+    text.rsplit_once('@')
+        .is_some_and(|(local, domain)| is_local(local) && is_dns_name(domain))
+        && text.len() <= 254
 }
 
 fn is_user_principal(text: &str) -> bool {
-    let is_plain = |character: char| !character.is_control() && !character.is_whitespace() && character != '@';
+    let is_plain =
+        |character: char| !character.is_control() && !character.is_whitespace() && character != '@';
     text.rsplit_once('@').is_some_and(|(user, domain)| {
         !user.is_empty() && user.chars().all(is_plain) && is_dns_name(domain) && text.len() <= 1_024
     })
@@ -131,7 +146,9 @@ pub(crate) fn write_alt_name(writer: &mut DerWriter, name: &SubjectAltName) {
         SubjectAltName::Ip(IpAddr::V6(address)) => writer.primitive(context(7), &address.octets()),
         SubjectAltName::UserPrincipal(name) => writer.nested(context_constructed(0), |writer| {
             writer.oid(&oid::USER_PRINCIPAL_NAME);
-            writer.nested(context_constructed(0), |writer| writer.primitive(UTF8_STRING, name.as_bytes()));
+            writer.nested(context_constructed(0), |writer| {
+                writer.primitive(UTF8_STRING, name.as_bytes())
+            });
         }),
         SubjectAltName::Other(element) => writer.raw(element),
     }
@@ -146,7 +163,11 @@ pub(crate) fn read_alt_names(value: &[u8]) -> Result<Vec<SubjectAltName>, ParseE
     let mut found = Vec::with_capacity(4);
     while !list.is_empty() {
         if found.len() >= MAXIMUM_COUNT {
-            return Err(ParseError::TooLong { what, length: MAXIMUM_COUNT + 1, maximum: MAXIMUM_COUNT });
+            return Err(ParseError::TooLong {
+                what,
+                length: MAXIMUM_COUNT + 1,
+                maximum: MAXIMUM_COUNT,
+            });
         }
         let element = list.element()?;
         let ascii = || match std::str::from_utf8(element.content) {
@@ -171,7 +192,12 @@ fn read_address(content: &[u8]) -> Result<IpAddr, ParseError> {
     }
     <[u8; 16]>::try_from(content)
         .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
-        .map_err(|_| malformed("subject alternative name", "it has an address of neither 4 nor 16 bytes"))
+        .map_err(|_| {
+            malformed(
+                "subject alternative name",
+                "it has an address of neither 4 nor 16 bytes",
+            )
+        })
 }
 
 fn read_other(content: &[u8], whole: &[u8]) -> Result<SubjectAltName, ParseError> {

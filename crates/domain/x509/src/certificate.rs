@@ -92,7 +92,10 @@ impl Certificate {
     /// # Errors
     /// As [`Certificate::from_der`], for the first that fails.
     pub fn from_pem_bundle(text: &str) -> Result<Vec<Self>, ParseError> {
-        pem::decode_all(WHAT, LABEL, text)?.iter().map(|der| Self::from_der(der)).collect()
+        pem::decode_all(WHAT, LABEL, text)?
+            .iter()
+            .map(|der| Self::from_der(der))
+            .collect()
     }
 
     /// The exact DER.

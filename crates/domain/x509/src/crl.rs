@@ -149,7 +149,9 @@ impl CrlPlan {
             writer.nested(context_constructed(0), |writer| {
                 writer.sequence(|writer| {
                     write_authority_key_identifier(writer, &self.authority_key_identifier);
-                    writer.extension(&oid::CRL_NUMBER, false, |writer| writer.unsigned(&self.number.to_be_bytes()));
+                    writer.extension(&oid::CRL_NUMBER, false, |writer| {
+                        writer.unsigned(&self.number.to_be_bytes())
+                    });
                 });
             });
         });
@@ -229,7 +231,11 @@ impl<'a> TbsCertList<'a> {
             let mut entry = list.sequence()?;
             let serial = entry.integer()?;
             let moment = read_time(entry.element()?, WHAT)?;
-            let reason = entry.optional(SEQUENCE)?.map(|element| read_reason(element.whole)).transpose()?.flatten();
+            let reason = entry
+                .optional(SEQUENCE)?
+                .map(|element| read_reason(element.whole))
+                .transpose()?
+                .flatten();
             entry.finish()?;
             revoked.push((serial, moment, reason));
         }
@@ -239,11 +245,23 @@ impl<'a> TbsCertList<'a> {
         };
         body.finish()?;
         let has_revoked_list = revoked_list.is_some();
-        Ok(Self { version, algorithm, issuer, this_update, next_update, has_revoked_list, revoked, extensions })
+        Ok(Self {
+            version,
+            algorithm,
+            issuer,
+            this_update,
+            next_update,
+            has_revoked_list,
+            revoked,
+            extensions,
+        })
     }
 
     fn value(&self, oid: &const_oid::ObjectIdentifier) -> Option<&'a [u8]> {
-        self.extensions.iter().find(|extension| extension.oid == oid.as_bytes()).map(|extension| extension.value)
+        self.extensions
+            .iter()
+            .find(|extension| extension.oid == oid.as_bytes())
+            .map(|extension| extension.value)
     }
 
     /// The list's number.
@@ -265,13 +283,17 @@ impl<'a> TbsCertList<'a> {
     /// # Errors
     /// When it does not decode.
     pub fn authority_key_identifier(&self) -> Result<Option<&'a [u8]>, ParseError> {
-        self.value(&oid::AUTHORITY_KEY_IDENTIFIER).map_or(Ok(None), read_authority_key_identifier)
+        self.value(&oid::AUTHORITY_KEY_IDENTIFIER)
+            .map_or(Ok(None), read_authority_key_identifier)
     }
 }
 
 fn read_reason(extensions: &[u8]) -> Result<Option<u64>, ParseError> {
     let extensions = read_extensions(WHAT, extensions)?;
-    let Some(extension) = extensions.iter().find(|extension| extension.oid == oid::REASON_CODE.as_bytes()) else {
+    let Some(extension) = extensions
+        .iter()
+        .find(|extension| extension.oid == oid::REASON_CODE.as_bytes())
+    else {
         return Ok(None);
     };
     let mut cursor = Cursor::new(WHAT, extension.value);
@@ -309,8 +331,15 @@ impl CertificateList {
                 .into_iter()
                 .find(|reason| u64::from(reason.code()) == code.unwrap_or(0))
                 .ok_or(malformed(WHAT, "it has a reason we do not use"))?;
-            let serial = own_serial(serial).ok_or(malformed(WHAT, "it has a serial number of another form than ours"))?;
-            Ok(RevokedCertificate { serial, revoked_at: moment.moment, reason })
+            let serial = own_serial(serial).ok_or(malformed(
+                WHAT,
+                "it has a serial number of another form than ours",
+            ))?;
+            Ok(RevokedCertificate {
+                serial,
+                revoked_at: moment.moment,
+                reason,
+            })
         });
         Ok(Self {
             der: der.to_vec(),

@@ -31,7 +31,9 @@ pub enum ParseError {
         source: KeyFault,
     },
     /// It is signed in a way we do not verify.
-    #[error("the {what} is signed with an algorithm other than RSA with SHA-256 or SHA-512, ECDSA P-256, P-384 or Ed25519")]
+    #[error(
+        "the {what} is signed with an algorithm other than RSA with SHA-256 or SHA-512, ECDSA P-256, P-384 or Ed25519"
+    )]
     UnknownSignature {
         /// The document.
         what: &'static str,

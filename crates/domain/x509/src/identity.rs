@@ -92,7 +92,10 @@ impl Identity {
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, BuildError> {
         let json = serde_json::to_vec(self).map_err(|_| unencodable("the identity", "has no JSON form"))?;
         if json.len() > MAXIMUM_IDENTITY_LENGTH {
-            return Err(unencodable("the identity", "is longer than 16,384 bytes; it has too many roles or traits"));
+            return Err(unencodable(
+                "the identity",
+                "is longer than 16,384 bytes; it has too many roles or traits",
+            ));
         }
         Ok(json)
     }
@@ -107,8 +110,13 @@ impl Identity {
         let json = cursor.expect(UTF8_STRING)?.content;
         cursor.finish()?;
         if json.len() > MAXIMUM_IDENTITY_LENGTH {
-            return Err(ParseError::TooLong { what, length: json.len(), maximum: MAXIMUM_IDENTITY_LENGTH });
+            return Err(ParseError::TooLong {
+                what,
+                length: json.len(),
+                maximum: MAXIMUM_IDENTITY_LENGTH,
+            });
         }
-        serde_json::from_slice(json).map_err(|_| malformed(what, "it is not an identity of a version known here"))
+        serde_json::from_slice(json)
+            .map_err(|_| malformed(what, "it is not an identity of a version known here"))
     }
 }

@@ -32,7 +32,10 @@ impl Issuer {
     pub fn from_certificate(certificate: &Certificate) -> Result<Self, ParseError> {
         let what = "authority certificate";
         if !certificate.is_ca() {
-            return Err(malformed(what, "its basic constraints do not make it an authority"));
+            return Err(malformed(
+                what,
+                "its basic constraints do not make it an authority",
+            ));
         }
         let key_identifier = certificate
             .subject_key_identifier()

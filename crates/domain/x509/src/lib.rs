@@ -30,7 +30,9 @@ mod write;
 
 pub use alt_name::SubjectAltName;
 pub use certificate::{Certificate, MAXIMUM_CERTIFICATE_LENGTH};
-pub use crl::{CertificateList, CrlPlan, MAXIMUM_CRL_LENGTH, RevocationReason, RevokedCertificate, TbsCertList};
+pub use crl::{
+    CertificateList, CrlPlan, MAXIMUM_CRL_LENGTH, RevocationReason, RevokedCertificate, TbsCertList,
+};
 pub use error::{BuildError, ParseError};
 pub use identity::{Identity, IdentityKind, IdentityVersion, MAXIMUM_IDENTITY_LENGTH};
 pub use issuer::Issuer;

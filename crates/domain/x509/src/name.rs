@@ -38,7 +38,12 @@ pub struct DistinguishedName {
 }
 
 impl NameAttribute {
-    const ALL: [Self; 4] = [Self::CommonName, Self::Organization, Self::OrganizationalUnit, Self::SerialNumber];
+    const ALL: [Self; 4] = [
+        Self::CommonName,
+        Self::Organization,
+        Self::OrganizationalUnit,
+        Self::SerialNumber,
+    ];
 
     /// The name as RFC 4514 writes it.
     pub const fn as_str(self) -> &'static str {
@@ -69,14 +74,23 @@ impl NameAttribute {
     fn check(self, value: &str) -> Result<(), BuildError> {
         let length = value.chars().count();
         if length == 0 || length > 64 {
-            return Err(unencodable("an attribute of the subject", "is not 1 to 64 characters long"));
+            return Err(unencodable(
+                "an attribute of the subject",
+                "is not 1 to 64 characters long",
+            ));
         }
         if value.chars().any(char::is_control) {
-            return Err(unencodable("an attribute of the subject", "has a control character"));
+            return Err(unencodable(
+                "an attribute of the subject",
+                "has a control character",
+            ));
         }
         let is_printable = |byte: u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte);
         if self.string_tag() == PRINTABLE_STRING && !value.bytes().all(is_printable) {
-            return Err(unencodable("the serialNumber of the subject", "has a character PrintableString lacks"));
+            return Err(unencodable(
+                "the serialNumber of the subject",
+                "has a character PrintableString lacks",
+            ));
         }
         Ok(())
     }
@@ -87,7 +101,9 @@ impl DistinguishedName {
     ///
     /// # Errors
     /// When a value is empty, longer than 64 characters (RFC 5280 appendix A), or has characters its type does not have.
-    pub fn new<'v>(attributes: impl IntoIterator<Item = (NameAttribute, &'v str)>) -> Result<Self, BuildError> {
+    pub fn new<'v>(
+        attributes: impl IntoIterator<Item = (NameAttribute, &'v str)>,
+    ) -> Result<Self, BuildError> {
         let mut writer = DerWriter::with_capacity(128);
         let mut outcome = Ok(());
         writer.sequence(|writer| {
@@ -114,7 +130,11 @@ impl DistinguishedName {
     pub fn from_der(der: &[u8]) -> Result<Self, ParseError> {
         let what = "name";
         if der.len() > MAXIMUM_LENGTH {
-            return Err(ParseError::TooLong { what, length: der.len(), maximum: MAXIMUM_LENGTH });
+            return Err(ParseError::TooLong {
+                what,
+                length: der.len(),
+                maximum: MAXIMUM_LENGTH,
+            });
         }
         let mut cursor = Cursor::new(what, der);
         let element = cursor.expect(SEQUENCE)?;
@@ -151,7 +171,9 @@ impl DistinguishedName {
 
     fn each(&self, visit: impl FnMut(&[u8], Element<'_>)) {
         // Every value of this type was walked through once when it was made.
-        let walked = Cursor::new("name", &self.der).expect(SEQUENCE).map(|element| element.content);
+        let walked = Cursor::new("name", &self.der)
+            .expect(SEQUENCE)
+            .map(|element| element.content);
         if let Ok(content) = walked {
             each_attribute(content, visit).unwrap_or_default();
         }
@@ -163,12 +185,18 @@ impl std::fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts: Vec<String> = Vec::new();
         self.each(|oid, value| {
-            let known = NameAttribute::ALL.into_iter().find(|attribute| attribute.oid().as_bytes() == oid);
+            let known = NameAttribute::ALL
+                .into_iter()
+                .find(|attribute| attribute.oid().as_bytes() == oid);
             let part = match (known, text(value)) {
                 (Some(attribute), Some(text)) => format!("{}={}", attribute.as_str(), escape(&text)),
                 (Some(_), None) | (None, Some(_) | None) => {
-                    let name = ObjectIdentifier::<39>::from_bytes(oid).map_or("?".to_owned(), |oid| oid.to_string());
-                    format!("{name}={}", text(value).map_or("?".to_owned(), |text| escape(&text)))
+                    let name =
+                        ObjectIdentifier::<39>::from_bytes(oid).map_or("?".to_owned(), |oid| oid.to_string());
+                    format!(
+                        "{name}={}",
+                        text(value).map_or("?".to_owned(), |text| escape(&text))
+                    )
                 }
             };
             parts.push(part);
@@ -179,7 +207,10 @@ impl std::fmt::Display for DistinguishedName {
 }
 
 /// Walks the attributes of the content of an `RDNSequence`.
-fn each_attribute<'a>(content: &'a [u8], mut visit: impl FnMut(&'a [u8], Element<'a>)) -> Result<(), ParseError> {
+fn each_attribute<'a>(
+    content: &'a [u8],
+    mut visit: impl FnMut(&'a [u8], Element<'a>),
+) -> Result<(), ParseError> {
     let mut names = Cursor::new("name", content);
     while !names.is_empty() {
         let set = names.expect(SET)?;
@@ -219,7 +250,8 @@ fn escape(text: &str) -> String {
             }
             continue;
         }
-        let is_special = matches!(character, '"' | '+' | ',' | ';' | '<' | '>' | '\\') || (position == 0 && character == '#');
+        let is_special = matches!(character, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
+            || (position == 0 && character == '#');
         if is_special || is_edge_blank {
             escaped.push('\\');
         }

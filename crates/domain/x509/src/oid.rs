@@ -7,9 +7,8 @@
 use const_oid::ObjectIdentifier;
 
 /// Our arc: UUID a19c9a5e-30b0-4a97-a7bb-79a178ad552f.
-pub const SIGNET: ObjectIdentifier = ObjectIdentifier::new_unwrap(
-    "1.2.840.113556.1.8000.2554.41372.39518.12464.19095.42939.7971192.11359535",
-);
+pub const SIGNET: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113556.1.8000.2554.41372.39518.12464.19095.42939.7971192.11359535");
 /// The identity extension, [`crate::Identity`].
 pub const SIGNET_IDENTITY: ObjectIdentifier = ObjectIdentifier::new_unwrap(
     "1.2.840.113556.1.8000.2554.41372.39518.12464.19095.42939.7971192.11359535.1",
@@ -39,7 +38,8 @@ pub(crate) const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_un
 pub(crate) const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 pub(crate) const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 pub(crate) const SMARTCARD_LOGON: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.2");
-pub(crate) const USER_PRINCIPAL_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
+pub(crate) const USER_PRINCIPAL_NAME: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
 pub(crate) const NTDS_SECURITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.25.2");
 pub(crate) const NTDS_OBJECT_SID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.25.2.1");
 

@@ -35,16 +35,29 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 /// When there is none, a block has no end, or what it holds is not base64.
 pub fn decode_all(what: &'static str, label: &str, text: &str) -> Result<Vec<Vec<u8>>, ParseError> {
     if text.len() > MAXIMUM_TEXT {
-        return Err(ParseError::TooLong { what, length: text.len(), maximum: MAXIMUM_TEXT });
+        return Err(ParseError::TooLong {
+            what,
+            length: text.len(),
+            maximum: MAXIMUM_TEXT,
+        });
     }
     let begin = format!("-----BEGIN {label}-----");
     let end = format!("-----END {label}-----");
     let mut blocks = Vec::new();
     let mut rest = text;
     while let Some((_, after)) = rest.split_once(&begin) {
-        let (body, after) = after.split_once(&end).ok_or(malformed(what, "its PEM has no END line"))?;
-        let base64: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
-        blocks.push(STANDARD.decode(base64).map_err(|_| malformed(what, "its PEM is not base64"))?);
+        let (body, after) = after
+            .split_once(&end)
+            .ok_or(malformed(what, "its PEM has no END line"))?;
+        let base64: String = body
+            .chars()
+            .filter(|character| !character.is_ascii_whitespace())
+            .collect();
+        blocks.push(
+            STANDARD
+                .decode(base64)
+                .map_err(|_| malformed(what, "its PEM is not base64"))?,
+        );
         rest = after;
     }
     if blocks.is_empty() {
@@ -61,6 +74,9 @@ pub fn decode_one(what: &'static str, label: &str, text: &str) -> Result<Vec<u8>
     let mut blocks = decode_all(what, label, text)?;
     match (blocks.pop(), blocks.is_empty()) {
         (Some(block), true) => Ok(block),
-        (Some(_) | None, _) => Err(malformed(what, "there are several in the PEM where one was expected")),
+        (Some(_) | None, _) => Err(malformed(
+            what,
+            "there are several in the PEM where one was expected",
+        )),
     }
 }

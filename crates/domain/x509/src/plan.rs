@@ -82,7 +82,16 @@ impl CaCertificatePlan {
     /// # Errors
     /// When a time has no encoding or the key cannot be hashed.
     pub fn to_be_signed(&self) -> Result<Vec<u8>, BuildError> {
-        let Self { subject, public_key, scheme, serial, not_before, not_after, path_length, key_usage } = self;
+        let Self {
+            subject,
+            public_key,
+            scheme,
+            serial,
+            not_before,
+            not_after,
+            path_length,
+            key_usage,
+        } = self;
         let head = Head {
             serial,
             scheme: *scheme,
@@ -109,7 +118,12 @@ impl CaCertificatePlan {
 
 impl LeafPlan {
     /// A plan with what the issuer brings and nothing granted: no usage, no names, no identity.
-    pub fn under(issuer: &Issuer, subject: DistinguishedName, subject_key: PublicKey, serial: Serial) -> Self {
+    pub fn under(
+        issuer: &Issuer,
+        subject: DistinguishedName,
+        subject_key: PublicKey,
+        serial: Serial,
+    ) -> Self {
         Self {
             issuer: issuer.name.clone(),
             authority_key_identifier: issuer.key_identifier,
@@ -156,7 +170,9 @@ impl LeafPlan {
                 write_windows_sid(writer, sid);
             }
             if let Some(json) = &identity {
-                writer.extension(&oid::SIGNET_IDENTITY, false, |writer| Identity::write_json(json, writer));
+                writer.extension(&oid::SIGNET_IDENTITY, false, |writer| {
+                    Identity::write_json(json, writer)
+                });
             }
         })
     }
@@ -205,7 +221,10 @@ impl Head<'_> {
             check_encodable("the validity", moment)?;
         }
         if !self.scheme.fits(self.public_key.algorithm()) && self.issuer == self.subject {
-            return Err(unencodable("the signature scheme", "is not one of the authority's key"));
+            return Err(unencodable(
+                "the signature scheme",
+                "is not one of the authority's key",
+            ));
         }
         let mut writer = DerWriter::with_capacity(1_024);
         writer.sequence(|writer| {
@@ -227,7 +246,9 @@ impl Head<'_> {
 }
 
 fn write_subject_key_identifier(writer: &mut DerWriter, identifier: &[u8]) {
-    writer.extension(&oid::SUBJECT_KEY_IDENTIFIER, false, |writer| writer.primitive(OCTET_STRING, identifier));
+    writer.extension(&oid::SUBJECT_KEY_IDENTIFIER, false, |writer| {
+        writer.primitive(OCTET_STRING, identifier)
+    });
 }
 
 pub(crate) fn write_authority_key_identifier(writer: &mut DerWriter, identifier: &[u8]) {
@@ -262,7 +283,9 @@ fn write_windows_sid(writer: &mut DerWriter, sid: &str) {
         writer.sequence(|writer| {
             writer.nested(context_constructed(0), |writer| {
                 writer.oid(&oid::NTDS_OBJECT_SID);
-                writer.nested(context_constructed(0), |writer| writer.primitive(OCTET_STRING, sid.as_bytes()));
+                writer.nested(context_constructed(0), |writer| {
+                    writer.primitive(OCTET_STRING, sid.as_bytes())
+                });
             });
         });
     });

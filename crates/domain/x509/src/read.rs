@@ -46,8 +46,12 @@ impl<'a> Cursor<'a> {
         let (length, body) = match first {
             0..=0x7f => (usize::from(first), after_first),
             0x81..=0x83 => {
-                let (digits, body) = after_first.split_at_checked(usize::from(first & 0x7f)).ok_or_else(truncated)?;
-                let length = digits.iter().fold(0_usize, |total, digit| (total << 8) | usize::from(*digit));
+                let (digits, body) = after_first
+                    .split_at_checked(usize::from(first & 0x7f))
+                    .ok_or_else(truncated)?;
+                let length = digits
+                    .iter()
+                    .fold(0_usize, |total, digit| (total << 8) | usize::from(*digit));
                 if length < 0x80 || digits.first() == Some(&0) {
                     return Err(self.error("it has a length that is not minimal"));
                 }
@@ -56,7 +60,10 @@ impl<'a> Cursor<'a> {
             0x80 | 0x84..=0xff => return Err(self.error("it has an indefinite or excessive length")),
         };
         let (content, rest) = body.split_at_checked(length).ok_or_else(truncated)?;
-        let (whole, _) = self.rest.split_at_checked(self.rest.len() - rest.len()).ok_or_else(truncated)?;
+        let (whole, _) = self
+            .rest
+            .split_at_checked(self.rest.len() - rest.len())
+            .ok_or_else(truncated)?;
         self.rest = rest;
         Ok(Element { tag, content, whole })
     }
@@ -64,12 +71,20 @@ impl<'a> Cursor<'a> {
     /// Reads the next element, which must have this tag.
     pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, ParseError> {
         let element = self.element()?;
-        if element.tag == tag { Ok(element) } else { Err(self.error("it has an element of an unexpected type")) }
+        if element.tag == tag {
+            Ok(element)
+        } else {
+            Err(self.error("it has an element of an unexpected type"))
+        }
     }
 
     /// Reads the next element if it has this tag.
     pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, ParseError> {
-        if self.rest.first() == Some(&tag) { self.element().map(Some) } else { Ok(None) }
+        if self.rest.first() == Some(&tag) {
+            self.element().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Reads a SEQUENCE and steps into it.
@@ -107,12 +122,19 @@ impl<'a> Cursor<'a> {
 
     /// A cursor over the content of an element of this one.
     pub(crate) const fn inside(&self, content: &'a [u8]) -> Self {
-        Self { rest: content, what: self.what }
+        Self {
+            rest: content,
+            what: self.what,
+        }
     }
 
     /// Checks that nothing follows.
     pub(crate) const fn finish(&self) -> Result<(), ParseError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.error("something follows its end")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error("something follows its end"))
+        }
     }
 }
 
@@ -126,5 +148,7 @@ pub(crate) fn small_unsigned(content: &[u8], what: &'static str) -> Result<u64, 
     if digits.len() > 8 {
         return Err(malformed(what, "it has a number of more than 64 bits"));
     }
-    Ok(digits.iter().fold(0, |total, digit| (total << 8) | u64::from(*digit)))
+    Ok(digits
+        .iter()
+        .fold(0, |total, digit| (total << 8) | u64::from(*digit)))
 }

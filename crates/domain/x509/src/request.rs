@@ -44,14 +44,19 @@ impl CertificateRequest {
         }
         let subject = DistinguishedName::from_der(body.expect(SEQUENCE)?.whole)?;
         let spki = body.expect(SEQUENCE)?.whole;
-        let public_key = PublicKey::from_spki_der(spki).map_err(|source| ParseError::Key { what: WHAT, source })?;
+        let public_key =
+            PublicKey::from_spki_der(spki).map_err(|source| ParseError::Key { what: WHAT, source })?;
         let alt_names = match body.optional(context_constructed(0))? {
             None => Vec::new(),
             Some(attributes) => requested_alt_names(attributes.content)?,
         };
         body.finish()?;
         parts.verify(WHAT, &public_key)?;
-        Ok(Self { subject, public_key, alt_names })
+        Ok(Self {
+            subject,
+            public_key,
+            alt_names,
+        })
     }
 
     /// Reads a request in PEM, labelled `CERTIFICATE REQUEST` or, as older programs do, `NEW CERTIFICATE REQUEST`.
@@ -99,7 +104,9 @@ fn requested_alt_names(content: &[u8]) -> Result<Vec<SubjectAltName>, ParseError
             return Err(malformed(WHAT, "it asks for extensions twice"));
         }
         let extensions = read_extensions(WHAT, values)?;
-        let wanted = extensions.iter().find(|extension| extension.oid == oid::SUBJECT_ALT_NAME.as_bytes());
+        let wanted = extensions
+            .iter()
+            .find(|extension| extension.oid == oid::SUBJECT_ALT_NAME.as_bytes());
         found = Some(wanted.map_or(Ok(Vec::new()), |extension| read_alt_names(extension.value))?);
     }
     Ok(found.unwrap_or_default())

@@ -17,9 +17,16 @@ use crate::write::SEQUENCE;
 ///
 /// # Errors
 /// When the signature is of another scheme than planned, or cannot be written.
-pub fn assemble(to_be_signed: &[u8], scheme: SignatureScheme, signature: &Signature) -> Result<Vec<u8>, BuildError> {
+pub fn assemble(
+    to_be_signed: &[u8],
+    scheme: SignatureScheme,
+    signature: &Signature,
+) -> Result<Vec<u8>, BuildError> {
     if signature.scheme() != scheme {
-        return Err(BuildError::WrongScheme { planned: scheme, actual: signature.scheme() });
+        return Err(BuildError::WrongScheme {
+            planned: scheme,
+            actual: signature.scheme(),
+        });
     }
     let bits = signature.to_der().map_err(BuildError::Signature)?;
     let mut writer = DerWriter::with_capacity(to_be_signed.len() + bits.len() + 64);
@@ -43,7 +50,11 @@ pub(crate) struct SignedParts<'a> {
 impl<'a> SignedParts<'a> {
     pub(crate) fn read(what: &'static str, der: &'a [u8], maximum: usize) -> Result<Self, ParseError> {
         if der.len() > maximum {
-            return Err(ParseError::TooLong { what, length: der.len(), maximum });
+            return Err(ParseError::TooLong {
+                what,
+                length: der.len(),
+                maximum,
+            });
         }
         let mut outer = Cursor::new(what, der);
         let mut inner = outer.sequence()?;
@@ -52,7 +63,11 @@ impl<'a> SignedParts<'a> {
         let algorithm = inner.expect(SEQUENCE)?.whole;
         let signature = inner.bit_string()?;
         inner.finish()?;
-        Ok(Self { to_be_signed, algorithm, signature })
+        Ok(Self {
+            to_be_signed,
+            algorithm,
+            signature,
+        })
     }
 
     /// Checks the outer algorithm against the signed one (RFC 5280 section 4.1.1.2).
@@ -67,8 +82,12 @@ impl<'a> SignedParts<'a> {
     /// Checks the signature.
     pub(crate) fn verify(&self, what: &'static str, key: &PublicKey) -> Result<(), ParseError> {
         let scheme = read_algorithm(self.algorithm, what)?;
-        let not_signed = || ParseError::NotSigned { what, source: KeyFault::NotSigned(key.spki_sha256()) };
+        let not_signed = || ParseError::NotSigned {
+            what,
+            source: KeyFault::NotSigned(key.spki_sha256()),
+        };
         let signature = Signature::from_der(scheme, self.signature).map_err(|_| not_signed())?;
-        key.verify(self.to_be_signed, &signature).map_err(|_| not_signed())
+        key.verify(self.to_be_signed, &signature)
+            .map_err(|_| not_signed())
     }
 }

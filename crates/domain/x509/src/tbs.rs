@@ -126,7 +126,10 @@ impl<'a> TbsCertificate<'a> {
     }
 
     fn extension(&self, oid: &const_oid::ObjectIdentifier) -> Option<Extension<'a>> {
-        self.extensions.iter().copied().find(|extension| extension.oid == oid.as_bytes())
+        self.extensions
+            .iter()
+            .copied()
+            .find(|extension| extension.oid == oid.as_bytes())
     }
 
     /// Whether there is a critical extension that we do not know.
@@ -144,7 +147,9 @@ impl<'a> TbsCertificate<'a> {
             .iter()
             .any(|known| known.as_bytes() == oid)
         };
-        self.extensions.iter().any(|extension| extension.is_critical && !is_known(extension.oid))
+        self.extensions
+            .iter()
+            .any(|extension| extension.is_critical && !is_known(extension.oid))
     }
 
     /// The basic constraints.
@@ -159,11 +164,23 @@ impl<'a> TbsCertificate<'a> {
         let mut body = outer.sequence()?;
         outer.finish()?;
         let is_ca = body.optional(BOOLEAN)?.map(|element| element.content);
-        let path_length = if body.is_empty() { None } else { Some(small_unsigned(body.integer()?, "path length")?) };
+        let path_length = if body.is_empty() {
+            None
+        } else {
+            Some(small_unsigned(body.integer()?, "path length")?)
+        };
         body.finish()?;
         match is_ca {
-            None => Ok(Some(BasicConstraints { is_ca: false, path_length, is_critical: extension.is_critical })),
-            Some([0xff]) => Ok(Some(BasicConstraints { is_ca: true, path_length, is_critical: extension.is_critical })),
+            None => Ok(Some(BasicConstraints {
+                is_ca: false,
+                path_length,
+                is_critical: extension.is_critical,
+            })),
+            Some([0xff]) => Ok(Some(BasicConstraints {
+                is_ca: true,
+                path_length,
+                is_critical: extension.is_critical,
+            })),
             Some([..]) => Err(body.error("cA is not DER's TRUE")),
         }
     }
@@ -183,7 +200,9 @@ impl<'a> TbsCertificate<'a> {
     /// # Errors
     /// When they do not decode.
     pub fn extended_key_usage(&self) -> Result<Option<StatedPurposes>, ParseError> {
-        self.extension(&oid::EXTENDED_KEY_USAGE).map(|extension| StatedPurposes::read(extension.value)).transpose()
+        self.extension(&oid::EXTENDED_KEY_USAGE)
+            .map(|extension| StatedPurposes::read(extension.value))
+            .transpose()
     }
 
     /// The subject alternative names and whether they are critical; empty when there is no such extension.
@@ -191,9 +210,10 @@ impl<'a> TbsCertificate<'a> {
     /// # Errors
     /// When they do not decode, or are more than 256.
     pub fn alt_names(&self) -> Result<(Vec<SubjectAltName>, bool), ParseError> {
-        self.extension(&oid::SUBJECT_ALT_NAME).map_or(Ok((Vec::new(), false)), |extension| {
-            Ok((read_alt_names(extension.value)?, extension.is_critical))
-        })
+        self.extension(&oid::SUBJECT_ALT_NAME)
+            .map_or(Ok((Vec::new(), false)), |extension| {
+                Ok((read_alt_names(extension.value)?, extension.is_critical))
+            })
     }
 
     /// The subject key identifier.
@@ -216,7 +236,9 @@ impl<'a> TbsCertificate<'a> {
     /// When it does not decode.
     pub fn authority_key_identifier(&self) -> Result<Option<&'a [u8]>, ParseError> {
         self.extension(&oid::AUTHORITY_KEY_IDENTIFIER)
-            .map_or(Ok(None), |extension| read_authority_key_identifier(extension.value))
+            .map_or(Ok(None), |extension| {
+                read_authority_key_identifier(extension.value)
+            })
     }
 
     /// The identity in our own extension.
@@ -224,7 +246,9 @@ impl<'a> TbsCertificate<'a> {
     /// # Errors
     /// When it does not decode, or is of a version not known here.
     pub fn identity(&self) -> Result<Option<Identity>, ParseError> {
-        self.extension(&oid::SIGNET_IDENTITY).map(|extension| Identity::read(extension.value)).transpose()
+        self.extension(&oid::SIGNET_IDENTITY)
+            .map(|extension| Identity::read(extension.value))
+            .transpose()
     }
 
     /// The URLs of the revocation list.
@@ -252,7 +276,8 @@ impl<'a> TbsCertificate<'a> {
             while !full.is_empty() {
                 let element = full.element()?;
                 if element.tag == context(6) {
-                    let url = std::str::from_utf8(element.content).map_err(|_| full.error("a URL is not text"))?;
+                    let url =
+                        std::str::from_utf8(element.content).map_err(|_| full.error("a URL is not text"))?;
                     urls.push(url.to_owned());
                 }
             }
@@ -267,7 +292,10 @@ impl<'a> TbsCertificate<'a> {
 }
 
 /// Reads `Extensions`, given the content of their explicit tag.
-pub(crate) fn read_extensions<'a>(what: &'static str, content: &'a [u8]) -> Result<Vec<Extension<'a>>, ParseError> {
+pub(crate) fn read_extensions<'a>(
+    what: &'static str,
+    content: &'a [u8],
+) -> Result<Vec<Extension<'a>>, ParseError> {
     let mut outer = Cursor::new(what, content);
     let mut list = outer.sequence()?;
     outer.finish()?;
@@ -291,7 +319,11 @@ pub(crate) fn read_extensions<'a>(what: &'static str, content: &'a [u8]) -> Resu
         if extensions.len() >= MAXIMUM_EXTENSIONS {
             return Err(malformed(what, "it has more than 32 extensions"));
         }
-        extensions.push(Extension { oid, is_critical, value });
+        extensions.push(Extension {
+            oid,
+            is_critical,
+            value,
+        });
     }
     Ok(extensions)
 }

@@ -53,7 +53,14 @@ pub(crate) fn write_time(writer: &mut DerWriter, moment: UnixSeconds) {
         push_two_digits(&mut digits, number);
     }
     digits.push(b'Z');
-    writer.primitive(if is_generalized { GENERALIZED_TIME } else { UTC_TIME }, &digits);
+    writer.primitive(
+        if is_generalized {
+            GENERALIZED_TIME
+        } else {
+            UTC_TIME
+        },
+        &digits,
+    );
 }
 
 /// Reads a `Time` (RFC 5280 section 4.1): whole seconds, `Z`.
@@ -61,11 +68,18 @@ pub(crate) fn read_time(element: Element<'_>, what: &'static str) -> Result<Enco
     let (century, rest, is_generalized) = match (element.tag, element.content.len()) {
         (UTC_TIME, 13) => (None, element.content, false),
         (GENERALIZED_TIME, 15) => {
-            let (century, rest) =
-                element.content.split_at_checked(2).ok_or_else(|| malformed(what, "it has a short time"))?;
+            let (century, rest) = element
+                .content
+                .split_at_checked(2)
+                .ok_or_else(|| malformed(what, "it has a short time"))?;
             (Some(two_digits(century, what)?), rest, true)
         }
-        _ => return Err(malformed(what, "it has a time that is not UTCTime or GeneralizedTime in whole seconds and Z")),
+        _ => {
+            return Err(malformed(
+                what,
+                "it has a time that is not UTCTime or GeneralizedTime in whole seconds and Z",
+            ));
+        }
     };
     let mut numbers = [0_i64; 6];
     for (number, digits) in numbers.iter_mut().zip(rest.chunks(2)) {
@@ -76,13 +90,19 @@ pub(crate) fn read_time(element: Element<'_>, what: &'static str) -> Result<Enco
         return Err(malformed(what, "it has a time without Z"));
     }
     // RFC 5280 section 4.1.2.5.1: two digits from 50 up are of the twentieth century.
-    let year = short_year + century.map_or(if short_year >= 50 { 1900 } else { 2000 }, |century| century * 100);
+    let year = short_year
+        + century.map_or(if short_year >= 50 { 1900 } else { 2000 }, |century| {
+            century * 100
+        });
     let days = days_from_civil(year, month, day);
     if civil_from_days(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
         return Err(malformed(what, "it has a time that is in no calendar"));
     }
     let moment = UnixSeconds(days * 86_400 + hour * 3_600 + minute * 60 + second);
-    Ok(EncodedTime { moment, is_generalized })
+    Ok(EncodedTime {
+        moment,
+        is_generalized,
+    })
 }
 
 fn push_two_digits(digits: &mut Vec<u8>, number: i64) {
@@ -108,7 +128,11 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
     (year, month, day)
 }

@@ -100,13 +100,19 @@ impl StatedPurposes {
         let mut outer = Cursor::new("extended key usage", value);
         let mut list = outer.sequence()?;
         outer.finish()?;
-        let mut stated = Self { known: Vec::with_capacity(2), has_unknown: false };
+        let mut stated = Self {
+            known: Vec::with_capacity(2),
+            has_unknown: false,
+        };
         if list.is_empty() {
             return Err(list.error("it is empty"));
         }
         while !list.is_empty() {
             let oid = list.oid()?;
-            match ExtendedKeyUsage::ALL.into_iter().find(|usage| usage.oid().as_bytes() == oid) {
+            match ExtendedKeyUsage::ALL
+                .into_iter()
+                .find(|usage| usage.oid().as_bytes() == oid)
+            {
                 Some(usage) => stated.known.push(usage),
                 None => stated.has_unknown = true,
             }

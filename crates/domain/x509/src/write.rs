@@ -32,7 +32,9 @@ pub(crate) struct DerWriter {
 
 impl DerWriter {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { bytes: Vec::with_capacity(capacity) }
+        Self {
+            bytes: Vec::with_capacity(capacity),
+        }
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
@@ -51,7 +53,8 @@ impl DerWriter {
         } else {
             // Contents of 128 bytes and more move up by the few bytes their length takes.
             let (encoded, used) = long_length(length);
-            self.bytes.splice(length_at..=length_at, encoded.into_iter().take(used));
+            self.bytes
+                .splice(length_at..=length_at, encoded.into_iter().take(used));
         }
     }
 
@@ -102,7 +105,12 @@ impl DerWriter {
     }
 
     /// Writes an `Extension` (RFC 5280 section 4.1) whose value `body` writes.
-    pub(crate) fn extension(&mut self, oid: &ObjectIdentifier, is_critical: bool, body: impl FnOnce(&mut Self)) {
+    pub(crate) fn extension(
+        &mut self,
+        oid: &ObjectIdentifier,
+        is_critical: bool,
+        body: impl FnOnce(&mut Self),
+    ) {
         self.sequence(|writer| {
             writer.oid(oid);
             if is_critical {

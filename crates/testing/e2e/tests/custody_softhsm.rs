@@ -132,12 +132,12 @@ fn a_new_cluster_makes_every_key_in_the_token_and_none_elsewhere() {
         "{log}"
     );
     for authority in status.authorities() {
-        let named = log.lines().any(|line| {
-            line.contains("Creating new HSM key pair")
-                && line.contains(&authority)
-                && handles(&signet, &authority).iter().any(|id| line.contains(id))
-        });
-        assert!(named, "the log does not name the key of {authority}: {log}");
+        for key in status.authority(&authority).keys {
+            let named = log.lines().any(|line| {
+                line.contains("Creating new HSM key pair") && line.contains(&authority) && line.contains(&key.id)
+            });
+            assert!(named, "the log does not name {key:?} of {authority}: {log}");
+        }
     }
 
     // 6. No private key is on the disk, in any form; nor is the PIN in the log.

@@ -4,7 +4,6 @@ mod request;
 use std::path::Path;
 use std::path::PathBuf;
 
-use api_types::SignRequest;
 use api_types::SshPermission;
 use clap::Args;
 use clap::ValueEnum;

@@ -57,10 +57,22 @@ pub(crate) fn authority() -> CaCertificatePlan {
 }
 
 pub(crate) fn issuer() -> Issuer {
-    let CaCertificatePlan { subject, public_key, scheme, .. } = authority();
+    let CaCertificatePlan {
+        subject,
+        public_key,
+        scheme,
+        ..
+    } = authority();
     let key_identifier = public_key.key_identifier().unwrap();
     let (not_before, not_after) = (UnixSeconds(0), UnixSeconds(i64::MAX));
-    Issuer { name: subject, key_identifier, public_key, scheme, not_before, not_after }
+    Issuer {
+        name: subject,
+        key_identifier,
+        public_key,
+        scheme,
+        not_before,
+        not_after,
+    }
 }
 
 pub(crate) fn hosts(names: &[&str]) -> Vec<HostName> {
@@ -72,7 +84,10 @@ pub(crate) fn principals(names: &[&str]) -> Vec<Principal> {
 }
 
 pub(crate) fn host_request() -> X509Request {
-    X509Request::Host { names: hosts(&["web-1.example.com", "192.0.2.7"]), roles: principals(&["node"]) }
+    X509Request::Host {
+        names: hosts(&["web-1.example.com", "192.0.2.7"]),
+        roles: principals(&["node"]),
+    }
 }
 
 pub(crate) fn user_request() -> X509Request {
@@ -94,7 +109,17 @@ pub(crate) fn windows_request() -> X509Request {
 
 pub(crate) fn x509_at(request: &X509Request, now: UnixSeconds) -> X509Plan {
     let url = Some("http://pki.example.com/crl".to_owned());
-    crate::plan_x509(request, key(2), None, &issuer(), &cluster(), Serial::from_random([5; 16]), now, url).unwrap()
+    crate::plan_x509(
+        request,
+        key(2),
+        None,
+        &issuer(),
+        &cluster(),
+        Serial::from_random([5; 16]),
+        now,
+        url,
+    )
+    .unwrap()
 }
 
 pub(crate) fn x509(request: &X509Request) -> X509Plan {
@@ -113,7 +138,10 @@ pub(crate) fn ssh_user_request() -> SshRequest {
 }
 
 pub(crate) fn ssh_host_request() -> SshRequest {
-    SshRequest::Host { names: hosts(&["web-1.example.com"]), roles: Vec::new() }
+    SshRequest::Host {
+        names: hosts(&["web-1.example.com"]),
+        roles: Vec::new(),
+    }
 }
 
 pub(crate) fn nonce() -> [u8; 32] {
@@ -122,7 +150,16 @@ pub(crate) fn nonce() -> [u8; 32] {
 
 pub(crate) fn ssh(request: &SshRequest) -> CertificatePlan {
     let subject = SubjectKey::from_public_key(&key(2)).unwrap();
-    crate::plan_ssh(request, subject, None, &key(1), Serial::from_random([5; 16]), nonce(), NOW).unwrap()
+    crate::plan_ssh(
+        request,
+        subject,
+        None,
+        &key(1),
+        Serial::from_random([5; 16]),
+        nonce(),
+        NOW,
+    )
+    .unwrap()
 }
 
 pub(crate) fn token_request(profile: TokenProfile) -> TokenRequest {
@@ -136,7 +173,15 @@ pub(crate) fn token_request(profile: TokenProfile) -> TokenRequest {
 
 pub(crate) fn token(profile: TokenProfile) -> jwt::TokenPlan {
     let serial = Serial::from_random([5; 16]);
-    crate::plan_token(&token_request(profile), None, "https://a.example.com", &key(1), serial, NOW).unwrap()
+    crate::plan_token(
+        &token_request(profile),
+        None,
+        "https://a.example.com",
+        &key(1),
+        serial,
+        NOW,
+    )
+    .unwrap()
 }
 
 pub(crate) fn crl() -> CrlPlan {
@@ -154,9 +199,18 @@ pub(crate) fn crl() -> CrlPlan {
 /// The bytes with the one place where `from` stands changed to `to`, which is as long.
 pub(crate) fn edited(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let places: Vec<usize> =
-        bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).map(|(at, _)| at).collect();
-    assert_eq!(places.len(), 1, "{from:x?} stands {} times in {bytes:x?}", places.len());
+    let places: Vec<usize> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, window)| *window == from)
+        .map(|(at, _)| at)
+        .collect();
+    assert_eq!(
+        places.len(),
+        1,
+        "{from:x?} stands {} times in {bytes:x?}",
+        places.len()
+    );
     let mut edited = bytes.to_vec();
     edited[places[0]..places[0] + to.len()].copy_from_slice(to);
     edited

@@ -29,15 +29,36 @@ fn in_crl_plans() -> Vec<Planted> {
         ids(lint_crl(plan, &issuer()))
     };
     vec![
-        ("crl.encoding", changed(&|plan| plan.this_update = UnixSeconds(-1))),
-        ("crl.algorithm", changed(&|plan| plan.scheme = key::SignatureScheme::RsaPkcs1Sha256)),
-        ("crl.issuer", changed(&|plan| plan.issuer = DistinguishedName::new([]).unwrap())),
-        ("crl.aki", changed(&|plan| plan.authority_key_identifier = [0; 20])),
+        (
+            "crl.encoding",
+            changed(&|plan| plan.this_update = UnixSeconds(-1)),
+        ),
+        (
+            "crl.algorithm",
+            changed(&|plan| plan.scheme = key::SignatureScheme::RsaPkcs1Sha256),
+        ),
+        (
+            "crl.issuer",
+            changed(&|plan| plan.issuer = DistinguishedName::new([]).unwrap()),
+        ),
+        (
+            "crl.aki",
+            changed(&|plan| plan.authority_key_identifier = [0; 20]),
+        ),
         ("crl.number", changed(&|plan| plan.number = 0)),
         ("crl.times", changed(&|plan| plan.next_update = plan.this_update)),
-        ("crl.times", changed(&|plan| plan.next_update = NOW.plus(Ttl::from_days(11)))),
-        ("crl.revoked.twice", changed(&|plan| plan.revoked.push(plan.revoked[0]))),
-        ("crl.revoked.future", changed(&|plan| plan.revoked[0].revoked_at = NOW.plus(Ttl::from_seconds(1)))),
+        (
+            "crl.times",
+            changed(&|plan| plan.next_update = NOW.plus(Ttl::from_days(11))),
+        ),
+        (
+            "crl.revoked.twice",
+            changed(&|plan| plan.revoked.push(plan.revoked[0])),
+        ),
+        (
+            "crl.revoked.future",
+            changed(&|plan| plan.revoked[0].revoked_at = NOW.plus(Ttl::from_seconds(1))),
+        ),
     ]
 }
 
@@ -46,14 +67,22 @@ fn in_crl_bytes() -> Vec<Planted> {
     let inspected = |bytes: &[u8], plan: &CrlPlan| ids(inspect_crl(bytes, plan, &issuer()));
     let mut fewer = crl();
     fewer.revoked.pop();
-    let [first, ..] = crl().revoked[..] else { return Vec::new() };
+    let [first, ..] = crl().revoked[..] else {
+        return Vec::new();
+    };
     let mut serial = *first.serial.as_bytes();
     serial[15] ^= 1;
     vec![
         ("crl.encoding", inspected(&bytes[1..], &crl())),
-        ("crl.version", inspected(&edited(&bytes, &[2, 1, 1, 0x30], &[2, 1, 0, 0x30]), &crl())),
+        (
+            "crl.version",
+            inspected(&edited(&bytes, &[2, 1, 1, 0x30], &[2, 1, 0, 0x30]), &crl()),
+        ),
         ("crl.revoked", inspected(&bytes, &fewer)),
-        ("crl.faithful", inspected(&edited(&bytes, first.serial.as_bytes(), &serial), &crl())),
+        (
+            "crl.faithful",
+            inspected(&edited(&bytes, first.serial.as_bytes(), &serial), &crl()),
+        ),
     ]
 }
 
@@ -67,9 +96,20 @@ fn in_token_plans() -> Vec<Planted> {
     vec![
         ("jwt.encoding", application(&|plan| plan.claims.subject.clear())),
         ("jwt.encoding", application(&|plan| plan.claims.audience.clear())),
-        ("jwt.alg", application(&|plan| plan.scheme = key::SignatureScheme::RsaPkcs1Sha256)),
-        ("jwt.times.profile", application(&|plan| plan.claims.expires = NOW.plus(Ttl::from_hours(31)))),
-        ("jwt.sub", changed(TokenProfile::Workload, &|plan| plan.claims.subject = "alice".to_owned())),
+        (
+            "jwt.alg",
+            application(&|plan| plan.scheme = key::SignatureScheme::RsaPkcs1Sha256),
+        ),
+        (
+            "jwt.times.profile",
+            application(&|plan| plan.claims.expires = NOW.plus(Ttl::from_hours(31))),
+        ),
+        (
+            "jwt.sub",
+            changed(TokenProfile::Workload, &|plan| {
+                plan.claims.subject = "alice".to_owned()
+            }),
+        ),
     ]
 }
 
@@ -86,13 +126,20 @@ fn in_token_bytes() -> Vec<Planted> {
         let mut parts = parts.clone();
         assert!(parts[part].contains(from), "{from} is not in {}", parts[part]);
         parts[part] = parts[part].replace(from, to);
-        let text = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
+        let text = parts
+            .iter()
+            .map(|part| URL_SAFE_NO_PAD.encode(part))
+            .collect::<Vec<_>>()
+            .join(".");
         ids(inspect_token(&text, &plan, TokenProfile::Application))
     };
     let kid = jwt::thumbprint(&key(1)).unwrap();
     let other = jwt::thumbprint(&key(2)).unwrap();
     vec![
-        ("jwt.encoding", ids(inspect_token("x", &plan, TokenProfile::Application))),
+        (
+            "jwt.encoding",
+            ids(inspect_token("x", &plan, TokenProfile::Application)),
+        ),
         ("jwt.alg", inspected(0, "EdDSA", "none")),
         ("jwt.kid", inspected(0, &kid, &other)),
         ("jwt.times", inspected(1, "\"nbf\":", "\"nbg\":")),

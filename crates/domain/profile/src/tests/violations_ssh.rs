@@ -27,14 +27,28 @@ fn in_requests() -> Vec<Planted> {
     let asked = |request: &SshRequest| {
         let subject = SubjectKey::from_public_key(&key(2)).unwrap();
         let serial = names::Serial::from_random([5; 16]);
-        ids(crate::plan_ssh(request, subject, None, &key(1), serial, nonce(), UnixSeconds(1_000_000)))
+        ids(crate::plan_ssh(
+            request,
+            subject,
+            None,
+            &key(1),
+            serial,
+            nonce(),
+            UnixSeconds(1_000_000),
+        ))
     };
     let mut for_host = ssh_user_request();
     if let SshRequest::User { profile, .. } = &mut for_host {
         *profile = SshProfile::Host;
     }
-    let nameless = SshRequest::Host { names: Vec::new(), roles: Vec::new() };
-    vec![("ssh.type", asked(&for_host)), ("ssh.principals", asked(&nameless))]
+    let nameless = SshRequest::Host {
+        names: Vec::new(),
+        roles: Vec::new(),
+    };
+    vec![
+        ("ssh.type", asked(&for_host)),
+        ("ssh.principals", asked(&nameless)),
+    ]
 }
 
 fn in_plans() -> Vec<Planted> {
@@ -49,21 +63,48 @@ fn in_plans() -> Vec<Planted> {
     let seconds = |plan: &CertificatePlan, more: i64| UnixSeconds(plan.valid_after.0 + more);
     vec![
         ("ssh.encoding", user(&|plan| plan.principals.clear())),
-        ("ssh.encoding", user(&|plan| plan.scheme = key::SignatureScheme::RsaPkcs1Sha256)),
-        ("ssh.type", user(&|plan| plan.certificate_type = CertificateType::Host)),
+        (
+            "ssh.encoding",
+            user(&|plan| plan.scheme = key::SignatureScheme::RsaPkcs1Sha256),
+        ),
+        (
+            "ssh.type",
+            user(&|plan| plan.certificate_type = CertificateType::Host),
+        ),
         ("ssh.serial", user(&|plan| plan.serial = 0)),
-        ("ssh.principals.twice", user(&|plan| plan.principals = twice.clone())),
+        (
+            "ssh.principals.twice",
+            user(&|plan| plan.principals = twice.clone()),
+        ),
         ("ssh.validity", user(&|plan| plan.valid_before = plan.valid_after)),
-        ("ssh.validity.profile", user(&|plan| plan.valid_before = seconds(plan, 31 * 3_600))),
-        ("ssh.validity.profile", user(&|plan| plan.valid_before = UnixSeconds(i64::MAX))),
-        ("ssh.verify_required", user(&|plan| plan.critical_options.verify_required = true)),
-        ("ssh.host.options", host(&|plan| plan.extensions.permits.extend([Permit::Pty]))),
-        ("ssh.host.options", host(&|plan| {
-            plan.critical_options.force_command = Some(ForceCommand::parse("ls").unwrap());
-        })),
-        ("ssh.subject_key.authority", user(&|plan| {
-            plan.subject_key = SubjectKey::from_public_key(&key(1)).unwrap();
-        })),
+        (
+            "ssh.validity.profile",
+            user(&|plan| plan.valid_before = seconds(plan, 31 * 3_600)),
+        ),
+        (
+            "ssh.validity.profile",
+            user(&|plan| plan.valid_before = UnixSeconds(i64::MAX)),
+        ),
+        (
+            "ssh.verify_required",
+            user(&|plan| plan.critical_options.verify_required = true),
+        ),
+        (
+            "ssh.host.options",
+            host(&|plan| plan.extensions.permits.extend([Permit::Pty])),
+        ),
+        (
+            "ssh.host.options",
+            host(&|plan| {
+                plan.critical_options.force_command = Some(ForceCommand::parse("ls").unwrap());
+            }),
+        ),
+        (
+            "ssh.subject_key.authority",
+            user(&|plan| {
+                plan.subject_key = SubjectKey::from_public_key(&key(1)).unwrap();
+            }),
+        ),
     ]
 }
 
@@ -81,16 +122,31 @@ fn in_bytes() -> Vec<Planted> {
     short[nonce_at - 1] = 31;
     short.remove(nonce_at + 31);
     // Nobody may log in as a list.
-    let comma = changed(b"\x00\x00\x00\x05alice\x00\x00\x00\x00", b"\x00\x00\x00\x05al,ce\x00\x00\x00\x00");
-    let other_scheme = CertificatePlan { scheme: key::SignatureScheme::RsaPkcs1Sha256, ..plan.clone() };
+    let comma = changed(
+        b"\x00\x00\x00\x05alice\x00\x00\x00\x00",
+        b"\x00\x00\x00\x05al,ce\x00\x00\x00\x00",
+    );
+    let other_scheme = CertificatePlan {
+        scheme: key::SignatureScheme::RsaPkcs1Sha256,
+        ..plan.clone()
+    };
     vec![
-        ("ssh.algorithm", ids(inspect_ssh(&bytes, &other_scheme, SshProfile::User))),
+        (
+            "ssh.algorithm",
+            ids(inspect_ssh(&bytes, &other_scheme, SshProfile::User)),
+        ),
         ("ssh.encoding", inspected(&bytes[1..])),
         ("ssh.nonce", inspected(&short)),
         ("ssh.faithful", changed(&nonce, &other_nonce)),
         ("ssh.encoding", changed(b"permit-pty", b"permit-ptx")),
         ("ssh.faithful", changed(b"roles@signet.dev", b"rolet@signet.dev")),
-        ("ssh.key_id", changed(b"\x00\x00\x00\x01\x00\x00\x00\x05alice", b"\x00\x00\x00\x01\x00\x00\x00\x05al\nce")),
+        (
+            "ssh.key_id",
+            changed(
+                b"\x00\x00\x00\x01\x00\x00\x00\x05alice",
+                b"\x00\x00\x00\x01\x00\x00\x00\x05al\nce",
+            ),
+        ),
         ("ssh.principals", comma),
         ("ssh.signing_key", changed(&[1; 32], &[3; 32])),
     ]

@@ -33,15 +33,34 @@ use crate::lint_x509::inspect_leaf;
 use crate::plan_x509;
 
 pub(crate) fn planted() -> Vec<Planted> {
-    [in_requests(), in_leaf_plans(), in_leaf_bytes(), in_authority_plans(), in_authority_bytes()].concat()
+    [
+        in_requests(),
+        in_leaf_plans(),
+        in_leaf_bytes(),
+        in_authority_plans(),
+        in_authority_bytes(),
+    ]
+    .concat()
 }
 
 fn in_requests() -> Vec<Planted> {
     let asked = |request: &X509Request, ttl, cluster: &ClusterName| {
         let serial = Serial::from_random([5; 16]);
-        ids(plan_x509(request, key(2), ttl, &issuer(), cluster, serial, NOW, None))
+        ids(plan_x509(
+            request,
+            key(2),
+            ttl,
+            &issuer(),
+            cluster,
+            serial,
+            NOW,
+            None,
+        ))
     };
-    let workload = |path: &str| X509Request::Workload { path: path.to_owned(), dns_names: Vec::new() };
+    let workload = |path: &str| X509Request::Workload {
+        path: path.to_owned(),
+        dns_names: Vec::new(),
+    };
     let many: Vec<String> = (0..101).map(|number| format!("h{number}.example.com")).collect();
     let many = X509Request::Host {
         names: hosts(&many.iter().map(String::as_str).collect::<Vec<_>>()),
@@ -59,7 +78,9 @@ fn in_requests() -> Vec<Planted> {
         ("x509.alt_names", asked(&many, None, &own)),
         ("x509.subject", asked(&long_name, None, &own)),
     ];
-    for path in ["", "web", "/", "//a", "/a/", "/./a", "/../a", "/a b", "/a?b", "/ä"] {
+    for path in [
+        "", "web", "/", "//a", "/a/", "/./a", "/../a", "/a b", "/a?b", "/ä",
+    ] {
         planted.push(("spiffe.path", asked(&workload(path), None, &own)));
     }
     planted
@@ -75,28 +96,79 @@ fn in_leaf_plans() -> Vec<Planted> {
     let user = |change: &dyn Fn(&mut X509Plan)| changed(&user_request(), change);
     let dns = |name: &str| SubjectAltName::Dns(name.to_owned());
     let nobody = DistinguishedName::new([]).unwrap();
-    let short_lived = Issuer { not_after: NOW.plus(Ttl::from_hours(1)), ..issuer() };
+    let short_lived = Issuer {
+        not_after: NOW.plus(Ttl::from_hours(1)),
+        ..issuer()
+    };
     vec![
-        ("x509.encoding", user(&|plan| plan.leaf.not_after = UnixSeconds(i64::MAX))),
+        (
+            "x509.encoding",
+            user(&|plan| plan.leaf.not_after = UnixSeconds(i64::MAX)),
+        ),
         ("x509.issuer", user(&|plan| plan.leaf.issuer = nobody.clone())),
-        ("x509.algorithm", user(&|plan| plan.leaf.scheme = key::SignatureScheme::EcdsaP256Sha256)),
-        ("x509.validity", user(&|plan| plan.leaf.not_after = plan.leaf.not_before)),
-        ("x509.validity.profile", user(&|plan| plan.leaf.not_after = NOW.plus(Ttl::from_days(31)))),
-        ("x509.validity.issuer", ids(lint_x509(x509(&user_request()), &short_lived))),
-        ("x509.subject_key.authority", user(&|plan| plan.leaf.subject_key = key(1))),
-        ("x509.key_usage", user(&|plan| plan.leaf.key_usage = KeyUsage::KEY_CERT_SIGN)),
-        ("x509.key_usage", user(&|plan| plan.leaf.key_usage = KeyUsage::NONE)),
-        ("x509.aki", user(&|plan| plan.leaf.authority_key_identifier = [0; 20])),
-        ("x509.purposes", user(&|plan| plan.leaf.extended_key_usage.push(ExtendedKeyUsage::ServerAuth))),
-        ("x509.purposes", user(&|plan| plan.leaf.extended_key_usage.clear())),
-        ("x509.alt_names.form", host(&|plan| plan.leaf.alt_names = vec![dns("*.example.com")])),
-        ("x509.alt_names.twice", host(&|plan| plan.leaf.alt_names = vec![dns("a.example"), dns("a.example")])),
+        (
+            "x509.algorithm",
+            user(&|plan| plan.leaf.scheme = key::SignatureScheme::EcdsaP256Sha256),
+        ),
+        (
+            "x509.validity",
+            user(&|plan| plan.leaf.not_after = plan.leaf.not_before),
+        ),
+        (
+            "x509.validity.profile",
+            user(&|plan| plan.leaf.not_after = NOW.plus(Ttl::from_days(31))),
+        ),
+        (
+            "x509.validity.issuer",
+            ids(lint_x509(x509(&user_request()), &short_lived)),
+        ),
+        (
+            "x509.subject_key.authority",
+            user(&|plan| plan.leaf.subject_key = key(1)),
+        ),
+        (
+            "x509.key_usage",
+            user(&|plan| plan.leaf.key_usage = KeyUsage::KEY_CERT_SIGN),
+        ),
+        (
+            "x509.key_usage",
+            user(&|plan| plan.leaf.key_usage = KeyUsage::NONE),
+        ),
+        (
+            "x509.aki",
+            user(&|plan| plan.leaf.authority_key_identifier = [0; 20]),
+        ),
+        (
+            "x509.purposes",
+            user(&|plan| plan.leaf.extended_key_usage.push(ExtendedKeyUsage::ServerAuth)),
+        ),
+        (
+            "x509.purposes",
+            user(&|plan| plan.leaf.extended_key_usage.clear()),
+        ),
+        (
+            "x509.alt_names.form",
+            host(&|plan| plan.leaf.alt_names = vec![dns("*.example.com")]),
+        ),
+        (
+            "x509.alt_names.twice",
+            host(&|plan| plan.leaf.alt_names = vec![dns("a.example"), dns("a.example")]),
+        ),
         ("x509.alt_names", host(&|plan| plan.leaf.alt_names.clear())),
-        ("x509.alt_names", user(&|plan| plan.leaf.alt_names = vec![dns("web-1.example.com")])),
+        (
+            "x509.alt_names",
+            user(&|plan| plan.leaf.alt_names = vec![dns("web-1.example.com")]),
+        ),
         ("x509.subject", user(&|plan| plan.leaf.subject = nobody.clone())),
         ("x509.identity", user(&|plan| plan.leaf.identity = None)),
-        ("x509.identity", user(&|plan| plan.leaf.identity = x509(&host_request()).leaf.identity)),
-        ("x509.crl_urls", user(&|plan| plan.leaf.crl_urls = vec!["file:///etc/passwd".to_owned()])),
+        (
+            "x509.identity",
+            user(&|plan| plan.leaf.identity = x509(&host_request()).leaf.identity),
+        ),
+        (
+            "x509.crl_urls",
+            user(&|plan| plan.leaf.crl_urls = vec!["file:///etc/passwd".to_owned()]),
+        ),
     ]
 }
 
@@ -119,16 +191,34 @@ fn in_leaf_bytes() -> Vec<Planted> {
     let truncated = ids(inspect_leaf(&truncated[1..], &user, &issuer()));
     vec![
         ("x509.encoding", truncated),
-        ("x509.version", changed(&user, &[0xa0, 3, 2, 1, 2], &[0xa0, 3, 2, 1, 1])),
+        (
+            "x509.version",
+            changed(&user, &[0xa0, 3, 2, 1, 2], &[0xa0, 3, 2, 1, 1]),
+        ),
         ("x509.serial", changed(&user, &serial, &negative)),
         ("x509.faithful", changed(&user, &serial, &other)),
-        ("x509.faithful", changed(&user, b"\x0c\x05alice1", b"\x0c\x05alicf1")),
+        (
+            "x509.faithful",
+            changed(&user, b"\x0c\x05alice1", b"\x0c\x05alicf1"),
+        ),
         // Basic constraints become an unknown extension, critical as they are.
-        ("x509.critical", changed(&user, &[0x55, 0x1d, 0x13], &[0x55, 0x1d, 0x7f])),
-        ("x509.basic_constraints", changed(&user, &[0x55, 0x1d, 0x13], &[0x55, 0x1d, 0x7f])),
+        (
+            "x509.critical",
+            changed(&user, &[0x55, 0x1d, 0x13], &[0x55, 0x1d, 0x7f]),
+        ),
+        (
+            "x509.basic_constraints",
+            changed(&user, &[0x55, 0x1d, 0x13], &[0x55, 0x1d, 0x7f]),
+        ),
         ("x509.ski", changed(&user, &ski, &other_ski)),
-        ("x509.subject_key", changed(&user, &[0x2b, 0x65, 0x70, 3], &[0x2b, 0x65, 0x71, 3])),
-        ("x509.validity.encoding", changed(&x509_at(&user_request(), LATE), b"\x18\x0f2050", b"\x18\x0f2049")),
+        (
+            "x509.subject_key",
+            changed(&user, &[0x2b, 0x65, 0x70, 3], &[0x2b, 0x65, 0x71, 3]),
+        ),
+        (
+            "x509.validity.encoding",
+            changed(&x509_at(&user_request(), LATE), b"\x18\x0f2050", b"\x18\x0f2049"),
+        ),
         ("x509.extensions", {
             let mut plan = windows.clone();
             let bytes = plan.leaf.to_be_signed().unwrap();
@@ -145,20 +235,38 @@ fn in_authority_plans() -> Vec<Planted> {
         ids(lint_authority(plan))
     };
     vec![
-        ("x509.encoding", changed(&|plan| plan.not_before = UnixSeconds(-1))),
-        ("x509.issuer", changed(&|plan| plan.subject = DistinguishedName::new([]).unwrap())),
+        (
+            "x509.encoding",
+            changed(&|plan| plan.not_before = UnixSeconds(-1)),
+        ),
+        (
+            "x509.issuer",
+            changed(&|plan| plan.subject = DistinguishedName::new([]).unwrap()),
+        ),
         ("x509.basic_constraints", changed(&|plan| plan.path_length = None)),
-        ("x509.basic_constraints", changed(&|plan| plan.path_length = Some(1))),
-        ("x509.key_usage", changed(&|plan| plan.key_usage = KeyUsage::KEY_CERT_SIGN)),
+        (
+            "x509.basic_constraints",
+            changed(&|plan| plan.path_length = Some(1)),
+        ),
+        (
+            "x509.key_usage",
+            changed(&|plan| plan.key_usage = KeyUsage::KEY_CERT_SIGN),
+        ),
         ("x509.validity", changed(&|plan| plan.not_after = plan.not_before)),
-        ("x509.validity.profile", changed(&|plan| plan.not_after = NOW.plus(Ttl::from_days(3_700)))),
+        (
+            "x509.validity.profile",
+            changed(&|plan| plan.not_after = NOW.plus(Ttl::from_days(3_700))),
+        ),
     ]
 }
 
 fn in_authority_bytes() -> Vec<Planted> {
     let changed = |from: &[u8], to: &[u8]| {
         let plan = authority();
-        ids(inspect_authority(&edited(&plan.to_be_signed().unwrap(), from, to), &plan))
+        ids(inspect_authority(
+            &edited(&plan.to_be_signed().unwrap(), from, to),
+            &plan,
+        ))
     };
     let serial = *authority().serial.as_bytes();
     let mut other = serial;

@@ -37,9 +37,14 @@ use super::sign;
 use super::signer::Signer;
 
 /// Foreign programs look at the clock; so what they judge is good at the true time.
-#[expect(clippy::disallowed_methods, reason = "foreign verifiers judge at the present time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "foreign verifiers judge at the present time"
+)]
 fn now() -> UnixSeconds {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     UnixSeconds(now.as_secs().cast_signed())
 }
 
@@ -61,10 +66,17 @@ fn certificates_of_every_profile_pass_openssl_and_pkilint() {
         assert!(outcome.success(), "authority of {algorithm}: {outcome:?}");
         for request in requests() {
             let profile = request.profile();
-            for holder in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048, KeyAlgorithm::Ed25519] {
+            for holder in [
+                KeyAlgorithm::EcdsaP256,
+                KeyAlgorithm::Rsa2048,
+                KeyAlgorithm::Ed25519,
+            ] {
                 let key = Signer::generate(holder).public_key();
                 let planned = plan(&request, key, &authority.issuer, now);
-                let der = sign(&authority.signer, profile::lint_x509(planned, &authority.issuer).unwrap());
+                let der = sign(
+                    &authority.signer,
+                    profile::lint_x509(planned, &authority.issuer).unwrap(),
+                );
                 let certificate = Certificate::from_der(&der).unwrap();
                 certificate.verify_issued(&authority.signer.public_key()).unwrap();
                 let leaf = write(&directory, "leaf.pem", &certificate.to_pem());
@@ -74,13 +86,23 @@ fn certificates_of_every_profile_pass_openssl_and_pkilint() {
                         ExtendedKeyUsage::ServerAuth => "sslserver",
                         ExtendedKeyUsage::SmartcardLogon => "any",
                     };
-                    let chain = openssl::Chain { purpose: Some(purpose), ..openssl::Chain::new(&ca, &leaf) };
+                    let chain = openssl::Chain {
+                        purpose: Some(purpose),
+                        ..openssl::Chain::new(&ca, &leaf)
+                    };
                     let outcome = openssl::verify_strict(chain).unwrap();
-                    assert!(outcome.success(), "{profile:?} for {holder} as {purpose}: {outcome:?}");
+                    assert!(
+                        outcome.success(),
+                        "{profile:?} for {holder} as {purpose}: {outcome:?}"
+                    );
                 }
                 if algorithm == KeyAlgorithm::EcdsaP256 {
                     let outcome = venv.lint_certificate(&leaf).unwrap();
-                    assert_eq!(outcome.code, known_disagreements(profile, &outcome.stdout), "{profile:?} for {holder}: {outcome:?}");
+                    assert_eq!(
+                        outcome.code,
+                        known_disagreements(profile, &outcome.stdout),
+                        "{profile:?} for {holder}: {outcome:?}"
+                    );
                 }
             }
         }
@@ -112,11 +134,30 @@ fn certificates_serve_no_purpose_beyond_their_profile() {
     for request in requests() {
         let key = Signer::generate(KeyAlgorithm::EcdsaP256).public_key();
         let planned = plan(&request, key, &authority.issuer, now);
-        let der = sign(&authority.signer, profile::lint_x509(planned, &authority.issuer).unwrap());
-        let leaf = write(&directory, "leaf.pem", &Certificate::from_der(&der).unwrap().to_pem());
-        let chain = openssl::Chain { purpose: Some("sslserver"), ..openssl::Chain::new(&ca, &leaf) };
-        let is_server = request.profile().rules().purposes.contains(&ExtendedKeyUsage::ServerAuth);
-        assert_eq!(openssl::verify_strict(chain).unwrap().success(), is_server, "{:?}", request.profile());
+        let der = sign(
+            &authority.signer,
+            profile::lint_x509(planned, &authority.issuer).unwrap(),
+        );
+        let leaf = write(
+            &directory,
+            "leaf.pem",
+            &Certificate::from_der(&der).unwrap().to_pem(),
+        );
+        let chain = openssl::Chain {
+            purpose: Some("sslserver"),
+            ..openssl::Chain::new(&ca, &leaf)
+        };
+        let is_server = request
+            .profile()
+            .rules()
+            .purposes
+            .contains(&ExtendedKeyUsage::ServerAuth);
+        assert_eq!(
+            openssl::verify_strict(chain).unwrap().success(),
+            is_server,
+            "{:?}",
+            request.profile()
+        );
     }
 }
 
@@ -125,7 +166,12 @@ fn revocation_lists_pass_openssl_and_pkilint() {
     let directory = tempfile::tempdir().unwrap();
     let venv = Venv::open().unwrap();
     let now = now();
-    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::Rsa2048, KeyAlgorithm::Ed25519] {
+    for algorithm in [
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::EcdsaP384,
+        KeyAlgorithm::Rsa2048,
+        KeyAlgorithm::Ed25519,
+    ] {
         let authority = authority(algorithm, now);
         let ca = write(&directory, "ca.pem", &authority.certificate.to_pem());
         for count in [0_u8, 1, 200] {
@@ -140,25 +186,35 @@ fn revocation_lists_pass_openssl_and_pkilint() {
             crl.revoked = (0..count)
                 .zip(reasons.iter().cycle())
                 .map(|(seed, reason)| RevokedCertificate {
-                    serial: names::Serial::from_random([seed.wrapping_mul(7); 16].map(|byte| byte ^ (seed >> 6))),
+                    serial: names::Serial::from_random(
+                        [seed.wrapping_mul(7); 16].map(|byte| byte ^ (seed >> 6)),
+                    ),
                     revoked_at: now,
                     reason: *reason,
                 })
                 .collect();
             crl.revoked.sort_by_key(|revoked| revoked.serial);
             crl.revoked.dedup_by_key(|revoked| revoked.serial);
-            let der = sign(&authority.signer, profile::lint_crl(crl, &authority.issuer).unwrap());
+            let der = sign(
+                &authority.signer,
+                profile::lint_crl(crl, &authority.issuer).unwrap(),
+            );
             let list = CertificateList::from_der(&der).unwrap();
             list.verify_issued(&authority.signer.public_key()).unwrap();
             let path = write(&directory, "crl.pem", &list.to_pem());
             let outcome = venv.lint_crl(&path).unwrap();
             assert!(outcome.success(), "{algorithm}, {count} revoked: {outcome:?}");
-            let verified = openssl::openssl(["crl", "-noout", "-verify", "-CAfile"]
-                .map(std::ffi::OsStr::new)
-                .into_iter()
-                .chain([ca.as_os_str(), std::ffi::OsStr::new("-in"), path.as_os_str()]))
+            let verified = openssl::openssl(
+                ["crl", "-noout", "-verify", "-CAfile"]
+                    .map(std::ffi::OsStr::new)
+                    .into_iter()
+                    .chain([ca.as_os_str(), std::ffi::OsStr::new("-in"), path.as_os_str()]),
+            )
             .unwrap();
-            assert!(verified.success() && verified.stderr.contains("verify OK"), "{verified:?}");
+            assert!(
+                verified.success() && verified.stderr.contains("verify OK"),
+                "{verified:?}"
+            );
         }
     }
 }
@@ -167,7 +223,10 @@ fn ssh_requests() -> Vec<SshRequest> {
     let user = |profile| SshRequest::User {
         profile,
         user: UserName::parse("alice").unwrap(),
-        logins: vec![Principal::parse("root").unwrap(), Principal::parse("alice").unwrap()],
+        logins: vec![
+            Principal::parse("root").unwrap(),
+            Principal::parse("alice").unwrap(),
+        ],
         roles: vec![Principal::parse("access").unwrap()],
         critical_options: CriticalOptions {
             force_command: Some(ForceCommand::parse("uptime").unwrap()),
@@ -176,10 +235,18 @@ fn ssh_requests() -> Vec<SshRequest> {
         },
         permits: vec![Permit::Pty, Permit::AgentForwarding],
     };
-    let names = ["web-1.prod.example.com", "192.0.2.7"].map(|name| HostName::parse(name).unwrap()).to_vec();
-    let host = SshRequest::Host { names, roles: vec![Principal::parse("node").unwrap()] };
+    let names = ["web-1.prod.example.com", "192.0.2.7"]
+        .map(|name| HostName::parse(name).unwrap())
+        .to_vec();
+    let host = SshRequest::Host {
+        names,
+        roles: vec![Principal::parse("node").unwrap()],
+    };
     let all = vec![user(SshProfile::User), user(SshProfile::Openssh), host];
-    assert_eq!(all.iter().map(SshRequest::profile).collect::<Vec<_>>(), SshProfile::ALL);
+    assert_eq!(
+        all.iter().map(SshRequest::profile).collect::<Vec<_>>(),
+        SshProfile::ALL
+    );
     all
 }
 
@@ -187,11 +254,16 @@ fn ssh_requests() -> Vec<SshRequest> {
 fn ssh_certificates_of_every_profile_are_read_by_openssh() {
     let directory = tempfile::tempdir().unwrap();
     let now = now();
-    for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048] {
+    for algorithm in [
+        KeyAlgorithm::Ed25519,
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::Rsa2048,
+    ] {
         let signer = Signer::generate(algorithm);
         for request in ssh_requests() {
             let profile = request.profile();
-            let subject = SubjectKey::from_public_key(&Signer::generate(KeyAlgorithm::Ed25519).public_key()).unwrap();
+            let subject =
+                SubjectKey::from_public_key(&Signer::generate(KeyAlgorithm::Ed25519).public_key()).unwrap();
             let nonce = std::array::from_fn(|at| u8::try_from(at).unwrap());
             let key = signer.public_key();
             let planned = profile::plan_ssh(&request, subject, None, &key, serial(2), nonce, now).unwrap();
@@ -200,7 +272,10 @@ fn ssh_certificates_of_every_profile_are_read_by_openssh() {
             let path = write(&directory, "id-cert.pub", &certificate.to_line(""));
             let listed = ssh_keygen_list(&path).unwrap();
             let kind = profile.certificate_type();
-            assert!(listed.contains(&format!("{} certificate", kind.as_str())), "{listed}");
+            assert!(
+                listed.contains(&format!("{} certificate", kind.as_str())),
+                "{listed}"
+            );
             let principal = match kind {
                 CertificateType::User => "root",
                 CertificateType::Host => "web-1.prod.example.com",
@@ -238,7 +313,12 @@ print(claims['sub'], header['alg'])
     let venv = Venv::open().unwrap();
     let issuer = "https://auth.prod.example.com";
     let now = now();
-    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::Rsa2048, KeyAlgorithm::Ed25519] {
+    for algorithm in [
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::EcdsaP384,
+        KeyAlgorithm::Rsa2048,
+        KeyAlgorithm::Ed25519,
+    ] {
         let signer = Signer::generate(algorithm);
         let other = Signer::generate(KeyAlgorithm::EcdsaP256);
         for profile in TokenProfile::ALL {
@@ -255,7 +335,11 @@ print(claims['sub'], header['alg'])
             let keys = jwt::key_set([&other.public_key(), &key].into_iter()).unwrap();
             let outcome = venv.run(script, [token.as_str(), &keys, "app", issuer]).unwrap();
             assert!(outcome.success(), "{outcome:?}");
-            let expected = format!("{} {}", request.subject, jwt::algorithm(algorithm.default_scheme()));
+            let expected = format!(
+                "{} {}",
+                request.subject,
+                jwt::algorithm(algorithm.default_scheme())
+            );
             assert_eq!(outcome.stdout.trim(), expected);
         }
     }

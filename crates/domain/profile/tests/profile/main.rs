@@ -5,7 +5,6 @@ mod foreign;
 #[path = "../../../x509/tests/x509/signer/mod.rs"]
 mod signer;
 
-
 use std::collections::BTreeMap;
 
 use key::KeyAlgorithm;
@@ -73,13 +72,27 @@ pub(crate) fn authority(algorithm: KeyAlgorithm, now: UnixSeconds) -> Authority 
     let linted = profile::lint_authority(ca_plan(&signer.public_key(), now)).unwrap();
     let certificate = Certificate::from_der(&sign(&signer, linted)).unwrap();
     let issuer = Issuer::from_certificate(&certificate).unwrap();
-    Authority { signer, certificate, issuer }
+    Authority {
+        signer,
+        certificate,
+        issuer,
+    }
 }
 
 /// A request of every profile, with everything it may ask for.
 pub(crate) fn requests() -> Vec<X509Request> {
-    let hosts = |names: &[&str]| names.iter().map(|name| HostName::parse(name).unwrap()).collect::<Vec<_>>();
-    let principals = |names: &[&str]| names.iter().map(|name| Principal::parse(name).unwrap()).collect::<Vec<_>>();
+    let hosts = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| HostName::parse(name).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let principals = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| Principal::parse(name).unwrap())
+            .collect::<Vec<_>>()
+    };
     let user = UserName::parse("alice").unwrap();
     let all = vec![
         X509Request::Host {
@@ -103,7 +116,10 @@ pub(crate) fn requests() -> Vec<X509Request> {
             domain: HostName::parse("corp.example.com").unwrap(),
             sid: Some("S-1-5-21-1-2-3-1000".to_owned()),
         },
-        X509Request::Workload { path: "/ns/prod/sa/web".to_owned(), dns_names: hosts(&["web.prod.example.com"]) },
+        X509Request::Workload {
+            path: "/ns/prod/sa/web".to_owned(),
+            dns_names: hosts(&["web.prod.example.com"]),
+        },
     ];
     let covered: Vec<_> = all.iter().map(X509Request::profile).collect();
     assert_eq!(covered, profile::X509Profile::ALL);

@@ -30,11 +30,20 @@ fn subject_keys() -> Vec<SubjectKey> {
         .chain([ed25519.clone(), p256.clone()])
         .map(|key| SubjectKey::from_public_key(&key).unwrap())
         .collect();
-    let key::PublicKeyParts::Ed25519 { key } = ed25519.parts().unwrap() else { panic!("no Ed25519 key") };
+    let key::PublicKeyParts::Ed25519 { key } = ed25519.parts().unwrap() else {
+        panic!("no Ed25519 key")
+    };
     let sk = blob(&[b"sk-ssh-ed25519@openssh.com", key, b"ssh:"]);
     keys.push(SubjectKey::from_blob(&sk).unwrap());
-    let key::PublicKeyParts::Ec { point } = p256.parts().unwrap() else { panic!("no EC key") };
-    let sk = blob(&[b"sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", point, b"ssh:work"]);
+    let key::PublicKeyParts::Ec { point } = p256.parts().unwrap() else {
+        panic!("no EC key")
+    };
+    let sk = blob(&[
+        b"sk-ecdsa-sha2-nistp256@openssh.com",
+        b"nistp256",
+        point,
+        b"ssh:work",
+    ]);
     keys.push(SubjectKey::from_blob(&sk).unwrap());
     assert_eq!(keys.len(), SubjectAlgorithm::ALL.len());
     keys
@@ -75,7 +84,10 @@ fn openssh_lists_user_certificates_of_every_key_by_every_authority() {
             ] {
                 assert!(listed.contains(&part), "{part} is missing in {listed}");
             }
-            assert_eq!(listed.contains("verify-required"), subject.algorithm().is_hardware());
+            assert_eq!(
+                listed.contains("verify-required"),
+                subject.algorithm().is_hardware()
+            );
             let signed_with = match algorithm {
                 KeyAlgorithm::Rsa4096 => "rsa-sha2-512",
                 KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 => "rsa-sha2-256",
@@ -101,8 +113,12 @@ fn another_implementation_reads_the_same() {
         assert_eq!(read.to_bytes().unwrap(), certificate.blob());
         assert_eq!(read.serial(), plan.serial);
         assert_eq!(read.valid_principals(), ["root", "alice"]);
-        assert!(read.cert_type().is_host() && read.critical_options().is_empty() && read.extensions().is_empty());
-        let line = ssh_key::PublicKey::from(read.public_key().clone()).to_openssh().unwrap();
+        assert!(
+            read.cert_type().is_host() && read.critical_options().is_empty() && read.extensions().is_empty()
+        );
+        let line = ssh_key::PublicKey::from(read.public_key().clone())
+            .to_openssh()
+            .unwrap();
         assert_eq!(SubjectKey::from_line(&line).unwrap(), subject);
     }
 }
@@ -149,13 +165,32 @@ fn openssh_agrees_on_fingerprints_and_known_hosts() {
     let directory = tempfile::tempdir().unwrap();
     for algorithm in KeyAlgorithm::ALL {
         let key = Signer::generate(algorithm).public_key();
-        let path = write(&directory, "ca.pub", &ssh_cert::public_key_line(&key, "prod user authority").unwrap());
-        let listed = Command::new("ssh-keygen").arg("-l").arg("-f").arg(&path).output().unwrap();
+        let path = write(
+            &directory,
+            "ca.pub",
+            &ssh_cert::public_key_line(&key, "prod user authority").unwrap(),
+        );
+        let listed = Command::new("ssh-keygen")
+            .arg("-l")
+            .arg("-f")
+            .arg(&path)
+            .output()
+            .unwrap();
         let fingerprint = ssh_cert::public_key_fingerprint(&key).unwrap();
-        assert!(String::from_utf8_lossy(&listed.stdout).contains(&fingerprint), "{listed:?}");
+        assert!(
+            String::from_utf8_lossy(&listed.stdout).contains(&fingerprint),
+            "{listed:?}"
+        );
         let line = ssh_cert::known_hosts_line(&key, &["*.prod.example.com", "prod"], "prod").unwrap();
         let path = write(&directory, "known_hosts", &line);
-        let found = Command::new("ssh-keygen").args(["-F", "prod", "-f"]).arg(&path).output().unwrap();
-        assert!(String::from_utf8_lossy(&found.stdout).contains("@cert-authority"), "{found:?}");
+        let found = Command::new("ssh-keygen")
+            .args(["-F", "prod", "-f"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8_lossy(&found.stdout).contains("@cert-authority"),
+            "{found:?}"
+        );
     }
 }

@@ -71,22 +71,39 @@ fn every_change_and_every_truncation_is_noticed() {
 fn weak_and_foreign_keys_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("id");
-    for (arguments, is_weak) in [(["-t", "rsa", "-b", "1024"], true), (["-t", "ecdsa", "-b", "521"], false)] {
+    for (arguments, is_weak) in [
+        (["-t", "rsa", "-b", "1024"], true),
+        (["-t", "ecdsa", "-b", "521"], false),
+    ] {
         let _ = std::fs::remove_file(&path);
         let mut keygen = std::process::Command::new("ssh-keygen");
-        let made = keygen.args(arguments).args(["-q", "-N", "", "-f"]).arg(&path).status().unwrap();
+        let made = keygen
+            .args(arguments)
+            .args(["-q", "-N", "", "-f"])
+            .arg(&path)
+            .status()
+            .unwrap();
         assert!(made.success());
         let line = std::fs::read_to_string(path.with_extension("pub")).unwrap();
         match SubjectKey::from_line(&line) {
-            Err(ParseError::Weak { bits: 1_024, minimum: 2_048 }) => assert!(is_weak),
+            Err(ParseError::Weak {
+                bits: 1_024,
+                minimum: 2_048,
+            }) => assert!(is_weak),
             Err(ParseError::Algorithm(name)) => assert_eq!(name, "ecdsa-sha2-nistp521"),
             other => panic!("{other:?}"),
         }
     }
     let dsa = blob(&[b"ssh-dss", &[1; 129], &[1; 20], &[1; 128], &[1; 128]]);
-    assert!(matches!(SubjectKey::from_blob(&dsa), Err(ParseError::Algorithm(_))));
+    assert!(matches!(
+        SubjectKey::from_blob(&dsa),
+        Err(ParseError::Algorithm(_))
+    ));
     let off_curve = blob(&[b"ecdsa-sha2-nistp256", b"nistp256", &[4; 65]]);
-    assert!(matches!(SubjectKey::from_blob(&off_curve), Err(ParseError::Key(_))));
+    assert!(matches!(
+        SubjectKey::from_blob(&off_curve),
+        Err(ParseError::Key(_))
+    ));
     let even = blob(&[b"ssh-rsa", &[1, 0, 1], &[0x40; 257]]);
     assert!(SubjectKey::from_blob(&even).is_err());
     let small_exponent = blob(&[b"ssh-rsa", &[3], &[0x41; 257]]);
@@ -100,10 +117,19 @@ fn weak_and_foreign_keys_are_refused() {
 #[test]
 fn a_certificate_is_no_subject_and_lines_must_agree_with_themselves() {
     let certificate = certificate();
-    assert_eq!(SubjectKey::from_blob(certificate.blob()), Err(ParseError::IsCertificate));
-    assert_eq!(SubjectKey::from_line(&certificate.to_line("")), Err(ParseError::IsCertificate));
+    assert_eq!(
+        SubjectKey::from_blob(certificate.blob()),
+        Err(ParseError::IsCertificate)
+    );
+    assert_eq!(
+        SubjectKey::from_line(&certificate.to_line("")),
+        Err(ParseError::IsCertificate)
+    );
     let line = certificate.subject_key().to_line("me");
-    assert_eq!(SubjectKey::from_line(&line).as_ref(), Ok(certificate.subject_key()));
+    assert_eq!(
+        SubjectKey::from_line(&line).as_ref(),
+        Ok(certificate.subject_key())
+    );
     assert!(SubjectKey::from_line(&line.replace("ssh-ed25519 ", "ssh-rsa ")).is_err());
     assert!(SubjectKey::from_line(&format!("{line}\n{line}")).is_err());
     assert!(SubjectKey::from_line("").is_err());
@@ -135,7 +161,10 @@ fn signed_nonsense_is_refused() {
     let value = |text: &[u8]| blob(&[text]);
     assert!(forged(&root, b"", b"").is_ok());
     assert!(forged(b"", b"", b"").is_err(), "no principals");
-    assert!(forged(&blob(&[b"a,b"]), b"", b"").is_err(), "a comma in a principal");
+    assert!(
+        forged(&blob(&[b"a,b"]), b"", b"").is_err(),
+        "a comma in a principal"
+    );
     assert!(forged(&blob(&[b""]), b"", b"").is_err(), "an empty principal");
     assert!(forged(&root, &blob(&[b"force-command", &value(b"ls")]), b"").is_ok());
     for options in [
@@ -147,7 +176,12 @@ fn signed_nonsense_is_refused() {
         blob(&[b"source-address", &value(b"0.0.0.0/33")]),
         blob(&[b"source-address", &value(b"10.0.0.1/8")]),
         blob(&[b"source-address", &value(b"")]),
-        blob(&[b"source-address", &value(b"10.0.0.0/8"), b"force-command", &value(b"ls")]),
+        blob(&[
+            b"source-address",
+            &value(b"10.0.0.0/8"),
+            b"force-command",
+            &value(b"ls"),
+        ]),
         blob(&[b"force-command", &value(b"ls"), b"force-command", &value(b"rm")]),
     ] {
         assert!(forged(&root, &options, b"").is_err(), "{options:?}");
@@ -165,7 +199,18 @@ fn signed_nonsense_is_refused() {
 
 #[test]
 fn values_with_a_second_meaning_do_not_parse() {
-    for bad in ["", "10.0.0.0/33", "10.0.0.1/24", "::/129", "10.0.0.0/", "10.0.0.0/+8", "x", "10.0.0.0/8,::/0", "1::/0", "::ffff:10.0.0.1"] {
+    for bad in [
+        "",
+        "10.0.0.0/33",
+        "10.0.0.1/24",
+        "::/129",
+        "10.0.0.0/",
+        "10.0.0.0/+8",
+        "x",
+        "10.0.0.0/8,::/0",
+        "1::/0",
+        "::ffff:10.0.0.1",
+    ] {
         assert!(Network::parse(bad).is_err(), "{bad:?}");
     }
     assert_eq!(Network::parse("0.0.0.0/0").unwrap().to_string(), "0.0.0.0/0");
@@ -173,7 +218,17 @@ fn values_with_a_second_meaning_do_not_parse() {
     for bad in ["", " ", "a\nb", "a\0b"] {
         assert!(ForceCommand::parse(bad).is_err(), "{bad:?}");
     }
-    for bad in ["", "roles", "@x", "x@", "a b@c", "a@b@c", "x@openssh.com", "a,b@c", "ä@b"] {
+    for bad in [
+        "",
+        "roles",
+        "@x",
+        "x@",
+        "a b@c",
+        "a@b@c",
+        "x@openssh.com",
+        "a,b@c",
+        "ä@b",
+    ] {
         assert!(ExtensionName::parse(bad).is_err(), "{bad:?}");
     }
     assert!(PublicKey::from_ed25519(&[0; 31]).is_err());

@@ -36,12 +36,18 @@ pub(crate) fn user_plan(subject_key: SubjectKey, signing_key: PublicKey) -> Cert
         serial: 0xfedc_ba98_7654_3210,
         certificate_type: CertificateType::User,
         key_id: "alice".to_owned(),
-        principals: vec![Principal::parse("root").unwrap(), Principal::parse("alice").unwrap()],
+        principals: vec![
+            Principal::parse("root").unwrap(),
+            Principal::parse("alice").unwrap(),
+        ],
         valid_after: UnixSeconds(NOW - 60),
         valid_before: UnixSeconds(NOW + 3_600),
         critical_options: CriticalOptions {
             force_command: Some(ForceCommand::parse("/bin/echo hello").unwrap()),
-            source_addresses: vec![Network::parse("192.0.2.0/24").unwrap(), Network::parse("2001:db8::/32").unwrap()],
+            source_addresses: vec![
+                Network::parse("192.0.2.0/24").unwrap(),
+                Network::parse("2001:db8::/32").unwrap(),
+            ],
             verify_required: false,
         },
         extensions: Extensions {
@@ -49,14 +55,16 @@ pub(crate) fn user_plan(subject_key: SubjectKey, signing_key: PublicKey) -> Cert
             custom: custom
                 .iter()
                 .map(|(name, value)| (ExtensionName::own(name).unwrap(), (*value).to_owned()))
-                .chain([(ExtensionName::parse("login@github.com").unwrap(), "alice".to_owned())])
+                .chain([(
+                    ExtensionName::parse("login@github.com").unwrap(),
+                    "alice".to_owned(),
+                )])
                 .collect::<BTreeMap<_, _>>(),
         },
         scheme: signing_key.algorithm().ssh_scheme(),
         signing_key,
     }
 }
-
 
 pub(crate) fn sign(signer: &Signer, plan: &CertificatePlan) -> Certificate {
     let tbs = plan.to_be_signed().unwrap();

@@ -36,7 +36,9 @@ fn network() -> impl Strategy<Value = Network> {
             let address = std::net::Ipv4Addr::from_bits(u32::try_from(masked).unwrap());
             Network::parse(&format!("{address}/{length}")).unwrap()
         }),
-        any::<std::net::Ipv6Addr>().prop_filter("not mapped", |address| address.to_ipv4_mapped().is_none()).prop_map(|address| Network::parse(&address.to_string()).unwrap()),
+        any::<std::net::Ipv6Addr>()
+            .prop_filter("not mapped", |address| address.to_ipv4_mapped().is_none())
+            .prop_map(|address| Network::parse(&address.to_string()).unwrap()),
     ]
 }
 
@@ -125,7 +127,10 @@ proptest! {
 #[test]
 fn a_certificate_is_accepted_only_where_it_is_good() {
     let signer = Signer::generate(KeyAlgorithm::EcdsaP256);
-    let authorities = [Signer::generate(KeyAlgorithm::Ed25519).public_key(), signer.public_key()];
+    let authorities = [
+        Signer::generate(KeyAlgorithm::Ed25519).public_key(),
+        signer.public_key(),
+    ];
     let certificate = sign(&signer, &user_plan(subject(), signer.public_key()));
     let good = Expected {
         authorities: &authorities,
@@ -136,17 +141,71 @@ fn a_certificate_is_accepted_only_where_it_is_good() {
     };
     assert_eq!(certificate.check(&good), Ok(()));
     let mapped = Some("::ffff:192.0.2.9".parse().unwrap());
-    assert_eq!(certificate.check(&Expected { source: mapped, ..good }), Ok(()));
+    assert_eq!(
+        certificate.check(&Expected {
+            source: mapped,
+            ..good
+        }),
+        Ok(())
+    );
     let user = CertificateType::User;
     for (expected, reason) in [
-        (Expected { authorities: &authorities[..1], ..good }, NotAccepted::Authority),
-        (Expected { authorities: &[], ..good }, NotAccepted::Authority),
-        (Expected { certificate_type: CertificateType::Host, ..good }, NotAccepted::Type(user)),
-        (Expected { now: UnixSeconds(NOW - 61), ..good }, NotAccepted::NotYet),
-        (Expected { now: UnixSeconds(NOW + 3_600), ..good }, NotAccepted::Expired),
-        (Expected { principal: "toor", ..good }, NotAccepted::Principal),
-        (Expected { principal: "", ..good }, NotAccepted::Principal),
-        (Expected { source: Some("198.51.100.1".parse().unwrap()), ..good }, NotAccepted::SourceAddress),
+        (
+            Expected {
+                authorities: &authorities[..1],
+                ..good
+            },
+            NotAccepted::Authority,
+        ),
+        (
+            Expected {
+                authorities: &[],
+                ..good
+            },
+            NotAccepted::Authority,
+        ),
+        (
+            Expected {
+                certificate_type: CertificateType::Host,
+                ..good
+            },
+            NotAccepted::Type(user),
+        ),
+        (
+            Expected {
+                now: UnixSeconds(NOW - 61),
+                ..good
+            },
+            NotAccepted::NotYet,
+        ),
+        (
+            Expected {
+                now: UnixSeconds(NOW + 3_600),
+                ..good
+            },
+            NotAccepted::Expired,
+        ),
+        (
+            Expected {
+                principal: "toor",
+                ..good
+            },
+            NotAccepted::Principal,
+        ),
+        (
+            Expected {
+                principal: "",
+                ..good
+            },
+            NotAccepted::Principal,
+        ),
+        (
+            Expected {
+                source: Some("198.51.100.1".parse().unwrap()),
+                ..good
+            },
+            NotAccepted::SourceAddress,
+        ),
         (Expected { source: None, ..good }, NotAccepted::SourceAddress),
     ] {
         assert_eq!(certificate.check(&expected), Err(reason));
@@ -162,13 +221,31 @@ fn plans_that_would_mean_too_much_are_not_written() {
     let longer = vec![principal; 257];
     let other_scheme = key::SignatureScheme::EcdsaP256Sha256;
     for bad in [
-        CertificatePlan { principals: Vec::new(), ..good.clone() },
-        CertificatePlan { principals: longer, ..good.clone() },
-        CertificatePlan { key_id: String::new(), ..good.clone() },
-        CertificatePlan { key_id: "a\nb".to_owned(), ..good.clone() },
-        CertificatePlan { scheme: other_scheme, ..good.clone() },
+        CertificatePlan {
+            principals: Vec::new(),
+            ..good.clone()
+        },
+        CertificatePlan {
+            principals: longer,
+            ..good.clone()
+        },
+        CertificatePlan {
+            key_id: String::new(),
+            ..good.clone()
+        },
+        CertificatePlan {
+            key_id: "a\nb".to_owned(),
+            ..good.clone()
+        },
+        CertificatePlan {
+            scheme: other_scheme,
+            ..good.clone()
+        },
     ] {
-        assert!(matches!(bad.to_be_signed(), Err(BuildError::Unencodable { .. })), "{bad:?}");
+        assert!(
+            matches!(bad.to_be_signed(), Err(BuildError::Unencodable { .. })),
+            "{bad:?}"
+        );
     }
 }
 
@@ -176,12 +253,21 @@ fn plans_that_would_mean_too_much_are_not_written() {
 fn trust_lines_read_as_openssh_writes_them() {
     let key = PublicKey::from_ed25519(&[7; 32]).unwrap();
     let base64 = "AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
-    assert_eq!(ssh_cert::public_key_line(&key, "a\nb").unwrap(), format!("ssh-ed25519 {base64} a b"));
+    assert_eq!(
+        ssh_cert::public_key_line(&key, "a\nb").unwrap(),
+        format!("ssh-ed25519 {base64} a b")
+    );
     let root = Principal::parse("root").unwrap();
     let line = ssh_cert::cert_authority_line(&key, &[root.clone(), root], "ca").unwrap();
-    assert_eq!(line, format!("cert-authority,principals=\"root,root\" ssh-ed25519 {base64} ca"));
+    assert_eq!(
+        line,
+        format!("cert-authority,principals=\"root,root\" ssh-ed25519 {base64} ca")
+    );
     let line = ssh_cert::known_hosts_line(&key, &["*.example.com"], "").unwrap();
-    assert_eq!(line, format!("@cert-authority *.example.com ssh-ed25519 {base64}"));
+    assert_eq!(
+        line,
+        format!("@cert-authority *.example.com ssh-ed25519 {base64}")
+    );
     for bad in [&[][..], &[""], &["a b"], &["a,b"], &["a\nb"]] {
         assert!(ssh_cert::known_hosts_line(&key, bad, "").is_err());
     }

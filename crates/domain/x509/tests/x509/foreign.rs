@@ -31,9 +31,16 @@ use super::signer::Signer;
 const YEAR: i64 = 365 * 86_400;
 
 /// The tests' certificates are good at the true time, because OpenSSL looks at the clock.
-#[expect(clippy::disallowed_methods, reason = "openssl verify judges at the present time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "openssl verify judges at the present time"
+)]
 fn now() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed()
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        .cast_signed()
 }
 
 fn leaf_plan(authority: &Authority, subject_algorithm: KeyAlgorithm) -> LeafPlan {
@@ -64,7 +71,9 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -84,7 +93,10 @@ fn openssl_verifies_certificates_of_every_algorithm_strictly() {
         let ca = files.write("ca.pem", &authority.certificate.to_pem());
         let leaf = files.write("leaf.pem", &certificate.to_pem());
         for purpose in ["sslclient", "sslserver"] {
-            let chain = openssl::Chain { purpose: Some(purpose), ..openssl::Chain::new(&ca, &leaf) };
+            let chain = openssl::Chain {
+                purpose: Some(purpose),
+                ..openssl::Chain::new(&ca, &leaf)
+            };
             let outcome = openssl::verify_strict(chain).unwrap();
             assert!(outcome.success(), "{algorithm}: {outcome:?}");
         }
@@ -108,20 +120,32 @@ fn openssl_refuses_a_changed_certificate() {
     let files = Files::new();
     let authority = authority(KeyAlgorithm::EcdsaP256, now() - 60, now() + YEAR);
     let certificate = sign_leaf(&authority, &leaf_plan(&authority, KeyAlgorithm::EcdsaP256));
-    let at = certificate.der().windows(5).position(|window| window == b"alice").unwrap();
+    let at = certificate
+        .der()
+        .windows(5)
+        .position(|window| window == b"alice")
+        .unwrap();
     let mut changed = certificate.der().to_vec();
     changed[at] = b'A';
     let changed = x509::Certificate::from_der(&changed).unwrap();
     assert!(changed.verify_issued(&authority.signer.public_key()).is_err());
     let ca = files.write("ca.pem", &authority.certificate.to_pem());
     let leaf = files.write("leaf.pem", &changed.to_pem());
-    assert!(!openssl::verify_strict(openssl::Chain::new(&ca, &leaf)).unwrap().success());
+    assert!(
+        !openssl::verify_strict(openssl::Chain::new(&ca, &leaf))
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
 fn openssl_obeys_the_revocation_list() {
     let files = Files::new();
-    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048, KeyAlgorithm::Ed25519] {
+    for algorithm in [
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::Rsa2048,
+        KeyAlgorithm::Ed25519,
+    ] {
         let authority = authority(algorithm, now() - 60, now() + YEAR);
         let certificate = sign_leaf(&authority, &leaf_plan(&authority, KeyAlgorithm::Ed25519));
         let ca = files.write("ca.pem", &authority.certificate.to_pem());
@@ -139,10 +163,16 @@ fn openssl_obeys_the_revocation_list() {
             let der = x509::assemble(&tbs, plan.scheme, &authority.signer.sign(plan.scheme, &tbs)).unwrap();
             let list = CertificateList::from_der(&der).unwrap();
             list.verify_issued(&authority.signer.public_key()).unwrap();
-            assert_eq!((list.number(), list.revoked()), (Some(129), plan.revoked.as_slice()));
+            assert_eq!(
+                (list.number(), list.revoked()),
+                (Some(129), plan.revoked.as_slice())
+            );
             let crl = files.write("crl.pem", &list.to_pem());
-            let outcome =
-                openssl::verify_strict(openssl::Chain { crl: Some(&crl), ..openssl::Chain::new(&ca, &leaf) }).unwrap();
+            let outcome = openssl::verify_strict(openssl::Chain {
+                crl: Some(&crl),
+                ..openssl::Chain::new(&ca, &leaf)
+            })
+            .unwrap();
             assert_eq!(outcome.success(), is_good, "{outcome:?}");
             let text = openssl::crl_text(&crl).unwrap();
             assert_eq!(text.contains("No Revoked Certificates"), revoked.is_none());
@@ -173,18 +203,29 @@ fn requests_of_openssl_are_read_and_their_signature_is_checked() {
         if key[1] == "ec" {
             arguments.extend(["-pkeyopt", "ec_paramgen_curve:P-256"]);
         }
-        arguments.extend(["-subj", "/CN=web", "-addext", "subjectAltName=DNS:web.example.com,IP:192.0.2.1"]);
+        arguments.extend([
+            "-subj",
+            "/CN=web",
+            "-addext",
+            "subjectAltName=DNS:web.example.com,IP:192.0.2.1",
+        ]);
         arguments.extend(["-out", path.to_str().unwrap()]);
         openssl::openssl_ok(arguments).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let request = CertificateRequest::from_pem(&text).unwrap();
         assert_eq!(request.subject().common_name().as_deref(), Some("web"));
-        let names = [SubjectAltName::Dns("web.example.com".to_owned()), SubjectAltName::Ip([192, 0, 2, 1].into())];
+        let names = [
+            SubjectAltName::Dns("web.example.com".to_owned()),
+            SubjectAltName::Ip([192, 0, 2, 1].into()),
+        ];
         assert_eq!(request.alt_names(), names);
 
         let mut der = x509::pem::decode_one("request", "CERTIFICATE REQUEST", &text).unwrap();
         let at = der.windows(3).position(|window| window == b"web").unwrap();
         der[at] = b'W';
-        assert!(matches!(CertificateRequest::from_der(&der), Err(x509::ParseError::NotSigned { .. })));
+        assert!(matches!(
+            CertificateRequest::from_der(&der),
+            Err(x509::ParseError::NotSigned { .. })
+        ));
     }
 }

@@ -21,9 +21,17 @@ fn certificate() -> (Authority, Vec<u8>) {
     let authority = authority(KeyAlgorithm::EcdsaP256, NOW, NOW + 1_000);
     let subject = DistinguishedName::new([(NameAttribute::CommonName, "alice")]).unwrap();
     let key = authority.signer.public_key();
-    let mut plan = LeafPlan::under(&authority.issuer, subject, key, names::Serial::from_random([1; 16]));
+    let mut plan = LeafPlan::under(
+        &authority.issuer,
+        subject,
+        key,
+        names::Serial::from_random([1; 16]),
+    );
     plan.identity = Some(identity());
-    plan.alt_names = vec![SubjectAltName::Dns("a.example".to_owned()), SubjectAltName::UserPrincipal("a@b".to_owned())];
+    plan.alt_names = vec![
+        SubjectAltName::Dns("a.example".to_owned()),
+        SubjectAltName::UserPrincipal("a@b".to_owned()),
+    ];
     plan.crl_urls = vec!["http://a.example/".to_owned()];
     let der = sign_leaf(&authority, &plan).der().to_vec();
     (authority, der)
@@ -60,7 +68,8 @@ fn every_single_byte_change_is_noticed() {
             let mut changed = der.clone();
             changed[at] ^= flip;
             read_everything(&changed);
-            let is_accepted = Certificate::from_der(&changed).is_ok_and(|read| read.verify_issued(&key).is_ok());
+            let is_accepted =
+                Certificate::from_der(&changed).is_ok_and(|read| read.verify_issued(&key).is_ok());
             assert!(!is_accepted, "byte {at} ^ {flip:#x}");
         }
     }
@@ -108,18 +117,40 @@ fn an_identity_of_an_unknown_version_or_field_is_refused() {
 #[test]
 fn names_with_a_second_meaning_are_not_well_formed() {
     let dns = |text: &str| SubjectAltName::Dns(text.to_owned());
-    for bad in ["", "*.example.com", "a_b.example", "-a.example", "a..b", "192.0.2.1", "a b", "a,b", "a\n"] {
+    for bad in [
+        "",
+        "*.example.com",
+        "a_b.example",
+        "-a.example",
+        "a..b",
+        "192.0.2.1",
+        "a b",
+        "a,b",
+        "a\n",
+    ] {
         assert!(!dns(bad).is_well_formed(), "{bad:?}");
     }
     assert!(dns("web-1.example.com").is_well_formed() && dns("localhost").is_well_formed());
-    for bad in ["", "example.com/x", "spiffe://", "spiffe:///x", "http://a b", "http://a\n", "1http://a", "http://ä"] {
+    for bad in [
+        "",
+        "example.com/x",
+        "spiffe://",
+        "spiffe:///x",
+        "http://a b",
+        "http://a\n",
+        "1http://a",
+        "http://ä",
+    ] {
         assert!(SubjectAltName::uri(bad).is_err(), "{bad:?}");
     }
     for bad in ["", "a", "@b", "a@", "a b@c", "a@b_c", "a..b@c", "ä@b", "a@b@c d"] {
         assert!(SubjectAltName::email(bad).is_err(), "{bad:?}");
     }
     for bad in ["", "a".repeat(65).as_str(), "a\0b", "a\u{7}"] {
-        assert!(DistinguishedName::new([(NameAttribute::CommonName, bad)]).is_err(), "{bad:?}");
+        assert!(
+            DistinguishedName::new([(NameAttribute::CommonName, bad)]).is_err(),
+            "{bad:?}"
+        );
     }
     assert!(DistinguishedName::new([(NameAttribute::SerialNumber, "a*")]).is_err());
 }

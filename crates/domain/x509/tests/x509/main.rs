@@ -1,5 +1,9 @@
 //! Certificates, revocation lists and requests: what is written is read back, by us and by programs of others.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 mod foreign;
 mod hostile;
@@ -37,7 +41,11 @@ pub(crate) fn authority(algorithm: KeyAlgorithm, not_before: i64, not_after: i64
     let certificate = Certificate::from_der(&der).unwrap();
     certificate.verify_issued(&public_key).unwrap();
     let issuer = Issuer::from_certificate(&certificate).unwrap();
-    Authority { signer, certificate, issuer }
+    Authority {
+        signer,
+        certificate,
+        issuer,
+    }
 }
 
 pub(crate) fn ca_plan(public_key: &PublicKey, not_before: i64, not_after: i64) -> CaCertificatePlan {

@@ -32,7 +32,10 @@ pub(crate) fn identity() -> Identity {
         kind: IdentityKind::User,
         cluster: ClusterName::parse("prod.example.com").unwrap(),
         name: Principal::parse("alice").unwrap(),
-        roles: vec![Principal::parse("access").unwrap(), Principal::parse("editor").unwrap()],
+        roles: vec![
+            Principal::parse("access").unwrap(),
+            Principal::parse("editor").unwrap(),
+        ],
         principals: vec![Principal::parse("root").unwrap()],
         traits: BTreeMap::from([("team".to_owned(), vec!["infra".to_owned()])]),
     }
@@ -131,10 +134,18 @@ fn a_certificate_says_what_was_planned() {
     assert!(authority.certificate.is_ca());
     assert_eq!(authority.certificate.path_length(), Some(0));
     assert_eq!(authority.certificate.issuer(), authority.certificate.subject());
-    let subject =
-        DistinguishedName::new([(NameAttribute::CommonName, "a,b"), (NameAttribute::Organization, "x")]).unwrap();
+    let subject = DistinguishedName::new([
+        (NameAttribute::CommonName, "a,b"),
+        (NameAttribute::Organization, "x"),
+    ])
+    .unwrap();
     let key = Signer::generate(KeyAlgorithm::EcdsaP256).public_key();
-    let mut plan = LeafPlan::under(&authority.issuer, subject, key.clone(), Serial::from_random([0xaa; 16]));
+    let mut plan = LeafPlan::under(
+        &authority.issuer,
+        subject,
+        key.clone(),
+        Serial::from_random([0xaa; 16]),
+    );
     plan.identity = Some(identity());
     plan.not_after = UnixSeconds(NOW);
     let certificate = sign_leaf(&authority, &plan);
@@ -142,14 +153,24 @@ fn a_certificate_says_what_was_planned() {
     assert_eq!(certificate.public_key(), &key);
     assert_eq!(certificate.identity(), plan.identity.as_ref());
     assert_eq!(certificate.subject().to_string(), "O=x,CN=a\\,b");
-    assert_eq!(certificate.authority_key_identifier(), authority.certificate.subject_key_identifier());
+    assert_eq!(
+        certificate.authority_key_identifier(),
+        authority.certificate.subject_key_identifier()
+    );
     assert_eq!(certificate.signature_scheme(), Ok(plan.scheme));
     assert!(!certificate.is_ca() && !certificate.has_unknown_critical());
     assert!(certificate.is_valid_at(UnixSeconds(NOW)) && !certificate.is_valid_at(UnixSeconds(NOW + 1)));
     assert!(Issuer::from_certificate(&certificate).is_err());
     assert!(certificate.verify_issued(&key).is_err());
-    let bundle = format!("noise\n{}noise\r\n{}", certificate.to_pem(), authority.certificate.to_pem().replace('\n', "\r\n"));
-    assert_eq!(x509::Certificate::from_pem_bundle(&bundle).unwrap(), [certificate, authority.certificate]);
+    let bundle = format!(
+        "noise\n{}noise\r\n{}",
+        certificate.to_pem(),
+        authority.certificate.to_pem().replace('\n', "\r\n")
+    );
+    assert_eq!(
+        x509::Certificate::from_pem_bundle(&bundle).unwrap(),
+        [certificate, authority.certificate]
+    );
     assert!(x509::Certificate::from_pem(&bundle).is_err());
 }
 

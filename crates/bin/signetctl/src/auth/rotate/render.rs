@@ -24,10 +24,14 @@ pub(super) fn answer(answer: &RotateAnswer) -> String {
             ));
             text.push_str(&steps(plan));
         }
-        None => text.push_str(&format!(
-            "{} To check status use 'signetctl status'\n",
-            visible_lines(message)
-        )),
+        None => {
+            text.push_str(&visible_lines(message));
+            // The words scripts look for; a server that has more to say of the way on says them itself.
+            if !message.contains("To check status") {
+                text.push_str(" To check status use 'signetctl status'");
+            }
+            text.push('\n');
+        }
     }
     if let Some(evidence) = evidence {
         text.push_str(&parties(evidence));
@@ -149,6 +153,13 @@ mod tests {
             answer(&done()),
             "Updated rotation phase to \"init\". To check status use 'signetctl status'\n"
         );
+    }
+
+    #[test]
+    fn the_way_on_is_said_once() {
+        let message = "Updated rotation phase to \"init\". To check status use `signetctl status`".to_owned();
+        let text = answer(&RotateAnswer { message, ..done() });
+        assert_eq!(text.matches("To check status").count(), 1);
     }
 
     #[test]

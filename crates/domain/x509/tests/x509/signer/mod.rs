@@ -21,8 +21,12 @@ impl Signer {
     pub(crate) fn generate(algorithm: KeyAlgorithm) -> Self {
         let rsa = |size| Self::Rsa(Box::new(rsa::KeyPair::generate(size).unwrap()));
         match algorithm {
-            KeyAlgorithm::EcdsaP256 => Self::P256(lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()),
-            KeyAlgorithm::EcdsaP384 => Self::P384(lc::EcdsaKeyPair::generate(&lc::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap()),
+            KeyAlgorithm::EcdsaP256 => {
+                Self::P256(lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
+            }
+            KeyAlgorithm::EcdsaP384 => {
+                Self::P384(lc::EcdsaKeyPair::generate(&lc::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
+            }
             KeyAlgorithm::Ed25519 => Self::Ed25519(lc::Ed25519KeyPair::generate().unwrap()),
             KeyAlgorithm::Rsa2048 => rsa(rsa::KeySize::Rsa2048),
             KeyAlgorithm::Rsa3072 => rsa(rsa::KeySize::Rsa3072),
@@ -32,7 +36,9 @@ impl Signer {
 
     pub(crate) fn public_key(&self) -> PublicKey {
         match self {
-            Self::P256(pair) | Self::P384(pair) => PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap(),
+            Self::P256(pair) | Self::P384(pair) => {
+                PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap()
+            }
             Self::Ed25519(pair) => PublicKey::from_ed25519(pair.public_key().as_ref()).unwrap(),
             Self::Rsa(pair) => {
                 let key = pair.public_key();

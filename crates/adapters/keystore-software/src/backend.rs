@@ -79,7 +79,7 @@ impl SoftwareBackend {
         let description = Description {
             kind: BackendKind::Software,
             store: String::new(),
-            summary: "sealed by AES-256-GCM in the cluster's own state".to_owned(),
+            summary: "software".to_owned(),
             algorithms: KeyAlgorithm::ALL.into(),
             concurrency,
             destroys_at_once: true,

@@ -103,6 +103,9 @@ impl Running<'_> {
                 },
             };
             let Ok(first) = first else { return };
+            if let Some(us) = std::env::var("GATHER_US").ok().and_then(|t| t.parse().ok()) {
+                std::thread::sleep(std::time::Duration::from_micros(us));
+            }
             let (group, asked) = gather(first, receiver);
             let entries = if group.is_empty() { Vec::new() } else { self.commit(group) };
             if let Some(export) = &mut self.export {

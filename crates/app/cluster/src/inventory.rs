@@ -1,5 +1,8 @@
 //! Every key: those in use, those that left use, those nobody names; and the proof that each is where it is said to be.
 
+use audit::Actor;
+use audit::AuditEvent;
+use audit::Outcome;
 use authority::AuthorityType;
 use authority::KeyForm;
 use key::KeyId;
@@ -139,27 +142,42 @@ impl Cluster {
         Ok(found.ok_or(Refusal::UnknownKey(id))?)
     }
 
-    /// Has keys prove themselves: the backend's public key must be the one recorded, and a challenge signed by the private key must
-    /// verify under it. All keys that exist, or those asked for.
+    /// The keys of these ids, or every key that exists when none is named.
     ///
     /// # Errors
-    /// When the keys cannot be listed, or one asked for is not known. That a key fails is an answer, not an error.
-    pub async fn verify_keys(&self, ids: &[KeyId]) -> Result<Vec<Verdict>, ClusterError> {
+    /// When the keys cannot be listed, or one asked for is not known.
+    pub async fn keys_named(&self, ids: &[KeyId]) -> Result<Vec<KeyDetail>, ClusterError> {
         let keys = self.keys().await?;
         if let Some(id) = ids.iter().find(|id| !keys.iter().any(|detail| detail.key.reference.id == **id)) {
             return Err(Refusal::UnknownKey(*id).into());
         }
-        let mut verdicts = Vec::new();
-        for detail in keys {
-            let is_asked = ids.is_empty() || ids.contains(&detail.key.reference.id);
-            if is_asked && detail.status != KeyStatus::Destroyed {
-                verdicts.push(self.verify_key(&detail.key).await?);
-            }
-        }
-        Ok(verdicts)
+        let is_wanted = |detail: &KeyDetail| {
+            let is_named = ids.is_empty() || ids.contains(&detail.key.reference.id);
+            is_named && detail.status != KeyStatus::Destroyed
+        };
+        Ok(keys.into_iter().filter(is_wanted).collect())
     }
 
-    async fn verify_key(&self, key: &AuthorityKey) -> Result<Verdict, ClusterError> {
+    /// Has a key prove itself: the backend's public key must be the one recorded, and a challenge signed by the private key must
+    /// verify under it. That a key fails is an answer, not an error.
+    ///
+    /// # Errors
+    /// When the proof cannot be recorded.
+    pub async fn verify_key(&self, actor: &Actor, detail: &KeyDetail) -> Result<Verdict, ClusterError> {
+        let verdict = self.prove(&detail.key).await?;
+        let event = AuditEvent::KeyVerified {
+            outcome: verdict.error.clone().map_or(Outcome::Success, Outcome::Failure),
+            authority: detail.authority,
+            form: detail.key.form,
+            generation: detail.generation.number(),
+            key_id: detail.key.reference.id,
+            storage: detail.key.reference.backend.to_string(),
+        };
+        self.journal.record(actor, event).await?;
+        Ok(verdict)
+    }
+
+    async fn prove(&self, key: &AuthorityKey) -> Result<Verdict, ClusterError> {
         let id = key.reference.id;
         let failed = |public_key_matches, error: String| Verdict {
             id,

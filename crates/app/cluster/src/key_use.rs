@@ -44,6 +44,11 @@ impl KeyUse {
         }
     }
 
+    /// Takes a first signature back that was noted but could not be recorded.
+    pub(crate) fn forget(&self, id: KeyId) {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
     pub(crate) fn of(&self, id: KeyId) -> Option<KeyUseRecord> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|noted| noted.record)
     }

@@ -170,12 +170,16 @@ impl Cluster {
         };
         let (event_uid, record) = self.journal.event(actor, event)?;
         let mut records = vec![record, Record::Serial { authority, form, serial: summary.serial.clone() }];
-        if self.key_use.note(key_id, self.now()) {
+        let is_first = self.key_use.note(key_id, self.now());
+        if is_first {
             let first = AuditEvent::KeyFirstUsed { authority, form, generation: generation.number(), key_id };
             records.push(self.journal.event(&Actor::System, first)?.1);
         }
-        self.journal.append(records).await?;
-        Ok(event_uid)
+        let appended = self.journal.append(records).await;
+        if is_first && appended.is_err() {
+            self.key_use.forget(key_id);
+        }
+        appended.map(|()| event_uid)
     }
 
     async fn record_failure(

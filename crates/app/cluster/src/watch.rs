@@ -9,6 +9,9 @@ use std::sync::PoisonError;
 use audit::Actor;
 use audit::AuditEvent;
 use authority::AuthorityType;
+use authority::KeyForm;
+use key::BackendKind;
+use key::KeyRef;
 use names::UnixSeconds;
 use rotation::Generation;
 use rotation::Owner;
@@ -147,11 +150,14 @@ impl Cluster {
                 live: true,
             })
             .collect();
-        let mut owners = vec![owner(record, &self.settings.server_id, true)];
+        let is_reached = |key: &KeyRef| self.custody.holder(key).is_some();
+        let mut owners = vec![owner(record, &self.settings.server_id, true, is_reached)];
         for (key, stored) in documents::load_all::<ServerRecord>(self.state.as_ref(), "server").await? {
             let id = key.as_str().rsplit('/').next().unwrap_or_default();
             if id != self.settings.server_id {
-                owners.push(owner(record, id, is_live(stored.value.seen_at, self.now())));
+                let ServerRecord { store, seen_at, version: _ } = &stored.value;
+                let is_reached = |key: &KeyRef| key.backend == BackendKind::Software || key.store == *store;
+                owners.push(owner(record, id, is_live(*seen_at, self.now()), is_reached));
             }
         }
         Ok((parties, owners))
@@ -164,10 +170,11 @@ const fn is_live(seen_at: UnixSeconds, now: UnixSeconds) -> bool {
 
 /// Whether a server can sign with every form of key in the generation that will sign next. Keys in a backend that several servers
 /// reach are every one's; software keys are sealed in the shared state.
-fn owner(record: &AuthorityRecord, id: &str, live: bool) -> Owner {
+fn owner(record: &AuthorityRecord, id: &str, live: bool, is_reached: impl Fn(&KeyRef) -> bool) -> Owner {
     let desired = record.desired();
     let incoming = desired.incoming.unwrap_or(desired.signs_with);
     let keys = record.keys_of(incoming);
-    let has_all = record.authority.forms().iter().all(|form| keys.iter().any(|key| key.form == *form));
+    let has_form = |form: &KeyForm| keys.iter().any(|key| key.form == *form && is_reached(&key.reference));
+    let has_all = record.authority.forms().iter().all(has_form);
     Owner { name: id.to_owned(), has_all_keys_of_incoming: has_all, live }
 }

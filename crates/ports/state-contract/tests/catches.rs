@@ -307,11 +307,16 @@ fn every_planted_defect_is_caught_by_the_case_that_names_it() {
             "restart::revisions_go_on_after_a_restart",
         ),
     ];
-    for (defect, case) in caught {
-        let failing = failing(defect);
-        assert!(
-            failing.contains(case),
-            "{defect:?} passes {case}; it fails {failing:?}"
-        );
+    for group in caught.chunk_by(|one, next| one.0 == next.0) {
+        let failing = group
+            .first()
+            .map(|(defect, _)| failing(*defect))
+            .unwrap_or_default();
+        for (defect, case) in group {
+            assert!(
+                failing.contains(*case),
+                "{defect:?} passes {case}; it fails {failing:?}"
+            );
+        }
     }
 }

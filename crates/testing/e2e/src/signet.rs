@@ -169,6 +169,22 @@ impl Signet {
         self.prepared.ctl_command(arguments)
     }
 
+    /// Runs `signetctl` as from another machine: over the network with an identity file, knowing nothing of the data directory.
+    #[track_caller]
+    pub fn ctl_remote(&self, identity: &Path, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(programs::signetctl());
+        command
+            .args([
+                "--auth-server",
+                &format!("127.0.0.1:{}", self.api_port()),
+                "--identity",
+            ])
+            .arg(identity)
+            .args(arguments);
+        clean_environment(&mut command, self.directory());
+        run(&mut command).or_fail("run signetctl")
+    }
+
     /// Runs `signetctl`, which has to succeed, and returns its standard output.
     #[track_caller]
     pub fn ok(&self, arguments: &[&str]) -> String {
@@ -233,6 +249,12 @@ impl Signet {
     #[must_use]
     pub fn web_port(&self) -> u16 {
         self.prepared.web_port.number()
+    }
+
+    /// The port of the API.
+    #[must_use]
+    pub fn api_port(&self) -> u16 {
+        self.prepared.api_port.number()
     }
 
     /// The process id of the daemon.

@@ -380,13 +380,13 @@ fn every_custody_leads_to_every_other_and_back() {
         let (from, to) = (&places[pair[0]], &places[pair[1]]);
         let name = format!("{}-{}", pair[0], pair[1]);
 
-        // 3. The new place is configured, the old one named as a former place: nothing moves yet.
+        // 3. The new place is configured, and every other that still holds a key, quarantined ones included, is named as a
+        //    former place; software needs no naming. Nothing moves yet.
         signet = signet.restart(|settings| {
             settings.keys = to.keys.clone();
-            // The other authorities stayed in software, which needs no naming.
-            settings.former_keys = [from.keys.clone()]
-                .into_iter()
-                .filter(|keys| *keys != CaKeys::Software)
+            let former = places.iter().map(|place| place.keys.clone());
+            settings.former_keys = former
+                .filter(|keys| *keys != CaKeys::Software && *keys != to.keys)
                 .collect();
         });
         assert_eq!(

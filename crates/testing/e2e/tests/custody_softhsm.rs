@@ -134,7 +134,9 @@ fn a_new_cluster_makes_every_key_in_the_token_and_none_elsewhere() {
     for authority in status.authorities() {
         for key in status.authority(&authority).keys {
             let named = log.lines().any(|line| {
-                line.contains("Creating new HSM key pair") && line.contains(&authority) && line.contains(&key.id)
+                line.contains("Creating new HSM key pair")
+                    && line.contains(&authority)
+                    && line.contains(&key.id)
             });
             assert!(named, "the log does not name {key:?} of {authority}: {log}");
         }

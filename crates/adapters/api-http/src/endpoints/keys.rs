@@ -6,7 +6,6 @@ use api_types::RetireRequest;
 use api_types::SweepAnswer;
 use api_types::SweepRequest;
 use api_types::VerifyRequest;
-use cluster::KeyStatus;
 use key::KeyId;
 
 use super::Asked;
@@ -36,18 +35,13 @@ pub(super) async fn verify(service: &Service, asked: &Asked) -> Result<Vec<KeyVe
     for id in &ids {
         wanted.push(documents::parse("ids", id)?);
     }
-    if wanted.is_empty() {
-        let all = service.cluster.keys().await?;
-        let existing = all.iter().filter(|detail| detail.status != KeyStatus::Destroyed);
-        wanted = existing.map(|detail| detail.key.reference.id).collect();
-    }
-    let mut verdicts = Vec::with_capacity(wanted.len());
-    for id in wanted {
+    let actor = asked.caller.actor();
+    let mut verdicts = Vec::new();
+    for detail in service.cluster.keys_named(&wanted).await? {
         let begun = Instant::now();
-        for verdict in service.cluster.verify_keys(&[id]).await? {
-            let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-            verdicts.push(keys::verdict(verdict, micros));
-        }
+        let verdict = service.cluster.verify_key(&actor, &detail).await?;
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        verdicts.push(keys::verdict(verdict, micros));
     }
     Ok(verdicts)
 }

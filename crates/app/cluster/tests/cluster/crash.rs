@@ -45,7 +45,8 @@ async fn bring_to(cluster: &Cluster, target: Phase) {
 
 /// What must hold after every crash and restart.
 async fn check_sound(world: &World, cluster: &Cluster, context: &str) {
-    for verdict in cluster.verify_keys(&[]).await.unwrap() {
+    for detail in cluster.keys_named(&[]).await.unwrap() {
+        let verdict = cluster.verify_key(&Actor::System, &detail).await.unwrap();
         assert!(verdict.challenge_signed, "{context}: {verdict:?}");
     }
     let mut verifier = audit::Verifier::new(audit::Head { sequence: 0, hash: [0; 32] });

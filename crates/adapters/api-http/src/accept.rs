@@ -66,7 +66,14 @@ impl TlsListener {
     }
 
     /// Serves a face of the server until asked to stop.
-    pub async fn run(self, face: Face, front: Arc<Front>, router: Router, limits: ConnectionLimits, mut stop: Stop) {
+    pub async fn run(
+        self,
+        face: Face,
+        front: Arc<Front>,
+        router: Router,
+        limits: ConnectionLimits,
+        mut stop: Stop,
+    ) {
         let slots = Arc::new(Semaphore::new(limits.connections_max));
         let visitors = limits.address.map(Visitors::new);
         let mut connections = tokio::task::JoinSet::new();
@@ -76,14 +83,25 @@ impl TlsListener {
                 () = stop.requested() => break,
             };
             while connections.try_join_next().is_some() {}
-            let Some((stream, remote, slot)) = accepted else { continue };
-            let visit = match visitors.as_ref().map(|visitors| visitors.enter(remote.ip(), Instant::now())) {
+            let Some((stream, remote, slot)) = accepted else {
+                continue;
+            };
+            let visit = match visitors
+                .as_ref()
+                .map(|visitors| visitors.enter(remote.ip(), Instant::now()))
+            {
                 None => None,
                 Some(Ok(visit)) => Some(visit),
                 // Closed before a handshake: nothing can be said, and nothing is spent on it.
                 Some(Err(_)) => continue,
             };
-            let connection = Connection { face, front: Arc::clone(&front), remote, visit, limits };
+            let connection = Connection {
+                face,
+                front: Arc::clone(&front),
+                remote,
+                visit,
+                limits,
+            };
             let (router, stop) = (router.clone(), stop.clone());
             connections.spawn(async move {
                 connection.serve(stream, router, stop).await;
@@ -120,7 +138,13 @@ struct Connection {
 
 impl Connection {
     async fn serve(self, stream: TcpStream, router: Router, stop: Stop) {
-        let Self { face, front, remote, visit, limits } = self;
+        let Self {
+            face,
+            front,
+            remote,
+            visit,
+            limits,
+        } = self;
         // Answers are small and whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "a connection keeps its delay");
@@ -155,8 +179,12 @@ impl Connection {
             if let Some(visit) = &visit
                 && let Err(too_much) = visit.ask(Instant::now())
             {
-                let problem = Problem::TooMany { retry_after: too_much.retry_after };
-                return Err(Box::new(problem.answer(&RequestId::random(front.entropy()), false)));
+                let problem = Problem::TooMany {
+                    retry_after: too_much.retry_after,
+                };
+                return Err(Box::new(
+                    problem.answer(&RequestId::random(front.entropy()), false),
+                ));
             }
             if let Some(peer) = &peer {
                 request.extensions_mut().insert(peer.clone());
@@ -168,7 +196,10 @@ impl Connection {
 }
 
 async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsStream<TcpStream>> {
-    LazyConfigAcceptor::new(Acceptor::default(), stream).await?.into_stream(config).await
+    LazyConfigAcceptor::new(Acceptor::default(), stream)
+        .await?
+        .into_stream(config)
+        .await
 }
 
 /// Whom the handshake proved. Which key signed the certificate is found once, here, and only compared later.
@@ -176,5 +207,9 @@ fn peer(stream: &TlsStream<TcpStream>, front: &Front, remote: SocketAddr) -> Opt
     let der = stream.get_ref().1.peer_certificates()?.first()?;
     let certificate = x509::Certificate::from_der(der).ok()?;
     let issuer = front.trust().issuer_of(&certificate)?;
-    Some(Peer::Certificate { certificate: Arc::new(certificate), issuer, remote })
+    Some(Peer::Certificate {
+        certificate: Arc::new(certificate),
+        issuer,
+        remote,
+    })
 }

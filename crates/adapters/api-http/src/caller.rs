@@ -118,10 +118,21 @@ impl Caller {
         now: UnixSeconds,
     ) -> Result<Self, Stranger> {
         match peer {
-            Peer::Local { uid, user } => Ok(Self::Local { user: user.to_string(), uid: *uid }),
-            Peer::Certificate { certificate, issuer, remote } => {
+            Peer::Local { uid, user } => Ok(Self::Local {
+                user: user.to_string(),
+                uid: *uid,
+            }),
+            Peer::Certificate {
+                certificate,
+                issuer,
+                remote,
+            } => {
                 let (user, roles) = identity(certificate, *issuer, cluster, trust, now)?;
-                Ok(Self::Identity { user, roles, remote: *remote })
+                Ok(Self::Identity {
+                    user,
+                    roles,
+                    remote: *remote,
+                })
             }
         }
     }
@@ -129,10 +140,18 @@ impl Caller {
     /// The caller as the audit log names it.
     pub fn actor(&self) -> Actor {
         match self {
-            Self::Local { user, uid } => Actor::Local { user: user.clone(), uid: *uid },
-            Self::Identity { user, roles: _, remote } => {
-                Actor::Identity { user: user.clone(), remote: remote.to_string() }
-            }
+            Self::Local { user, uid } => Actor::Local {
+                user: user.clone(),
+                uid: *uid,
+            },
+            Self::Identity {
+                user,
+                roles: _,
+                remote,
+            } => Actor::Identity {
+                user: user.clone(),
+                remote: remote.to_string(),
+            },
         }
     }
 
@@ -155,7 +174,11 @@ fn identity(
 ) -> Result<(String, Vec<Role>), Stranger> {
     if !certificate.is_valid_at(now) {
         let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
-        return Err(Stranger::NotValidNow { not_before, not_after, now });
+        return Err(Stranger::NotValidNow {
+            not_before,
+            not_after,
+            now,
+        });
     }
     if !trust.trusts(issuer) {
         return Err(Stranger::NotTrusted);
@@ -175,7 +198,10 @@ fn identity(
         | IdentityKind::Workload) => return Err(Stranger::WrongKind(kind)),
     }
     let has = |role: &Role| identity.roles.iter().any(|name| name.as_str() == role.as_str());
-    Ok((identity.name.to_string(), Role::ALL.into_iter().filter(has).collect()))
+    Ok((
+        identity.name.to_string(),
+        Role::ALL.into_iter().filter(has).collect(),
+    ))
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ pub(crate) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 impl Protocol {
     /// What was agreed on in TLS; those who agree on nothing speak HTTP/1.1.
     pub(crate) fn agreed(alpn: Option<&[u8]>) -> Self {
-        if alpn == Some(b"h2") { Self::Http2 } else { Self::Http1 }
+        if alpn == Some(b"h2") {
+            Self::Http2
+        } else {
+            Self::Http1
+        }
     }
 }
 

@@ -40,14 +40,22 @@ pub(crate) struct Credential {
 impl Credential {
     /// Makes a key and has a certificate issued for it, by the generation that servers present now.
     pub(crate) async fn issue(cluster: &Cluster, hosts: &[HostName]) -> Result<Self, ReloadError> {
-        let made = |error: Box<dyn std::error::Error + Send + Sync>| ReloadError::tls("a key made for it", error);
+        let made =
+            |error: Box<dyn std::error::Error + Send + Sync>| ReloadError::tls("a key made for it", error);
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
             .map_err(|_| made("no key could be made".into()))?;
-        let pkcs8 = key.to_pkcs8v1().map_err(|_| made("the key has no PKCS#8 form".into()))?;
-        let spki: PublicKeyX509Der<'_> =
-            key.public_key().as_der().map_err(|_| made("the key has no public form".into()))?;
+        let pkcs8 = key
+            .to_pkcs8v1()
+            .map_err(|_| made("the key has no PKCS#8 form".into()))?;
+        let spki: PublicKeyX509Der<'_> = key
+            .public_key()
+            .as_der()
+            .map_err(|_| made("the key has no public form".into()))?;
         let issue = IssueX509 {
-            request: X509Request::Host { names: hosts.to_vec(), roles: Vec::new() },
+            request: X509Request::Host {
+                names: hosts.to_vec(),
+                roles: Vec::new(),
+            },
             subject_key: PublicKey::from_spki_der(spki.as_ref()).map_err(|fault| made(fault.into()))?,
             ttl: Some(LIFE),
             allowed_by: "this auth server's own listeners".to_owned(),
@@ -56,7 +64,7 @@ impl Credential {
         let (from, until) = (issued.not_before.0, issued.not_after.0);
         let two_thirds = until.saturating_sub(from).saturating_mul(2).div_euclid(3);
         Ok(Self {
-            chain: vec![issued.document, authority(cluster, issued.generation)?],
+            chain: vec![issued.document.to_vec(), authority(cluster, issued.generation)?],
             pkcs8: Zeroizing::new(pkcs8.as_ref().to_vec()),
             generation: issued.generation,
             renew_from: UnixSeconds(from.saturating_add(two_thirds)),
@@ -93,8 +101,16 @@ impl Credential {
 /// The certificate of the host authority in a generation.
 fn authority(cluster: &Cluster, generation: Generation) -> Result<Vec<u8>, ClusterError> {
     let host = cluster.authority(AuthorityType::Host)?;
-    let key = host.record.keys_of(generation).iter().find(|key| key.form == KeyForm::Tls);
+    let key = host
+        .record
+        .keys_of(generation)
+        .iter()
+        .find(|key| key.form == KeyForm::Tls);
     key.and_then(|key| key.certificate.as_ref())
         .map(|der| der.0.clone())
-        .ok_or_else(|| ClusterError::Internal(format!("generation {generation} of the host authority has no certificate")))
+        .ok_or_else(|| {
+            ClusterError::Internal(format!(
+                "generation {generation} of the host authority has no certificate"
+            ))
+        })
 }

@@ -24,7 +24,10 @@ where
     T: FromStr,
     T::Err: Display,
 {
-    text.parse().map_err(|error: T::Err| Problem::BadRequest { field, problem: error.to_string() })
+    text.parse().map_err(|error: T::Err| Problem::BadRequest {
+        field,
+        problem: error.to_string(),
+    })
 }
 
 /// Checks the length of a page.
@@ -37,7 +40,10 @@ pub(crate) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
         Some(limit) => {
             let problem = format!("{limit} is not from 1 to {most}");
-            Err(Problem::BadRequest { field: "limit", problem })
+            Err(Problem::BadRequest {
+                field: "limit",
+                problem,
+            })
         }
     }
 }

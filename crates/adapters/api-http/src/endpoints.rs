@@ -45,8 +45,10 @@ impl Asked {
     /// # Errors
     /// When it does not read.
     fn parameters<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let Query(parameters) = Query::try_from_uri(&self.uri)
-            .map_err(|error| Problem::BadRequest { field: "query", problem: error.body_text() })?;
+        let Query(parameters) = Query::try_from_uri(&self.uri).map_err(|error| Problem::BadRequest {
+            field: "query",
+            problem: error.body_text(),
+        })?;
         Ok(parameters)
     }
 
@@ -55,8 +57,10 @@ impl Asked {
     /// # Errors
     /// When it does not read.
     fn document<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Problem::BadRequest { field: "body", problem: error.to_string() })
+        serde_json::from_slice(&self.body).map_err(|error| Problem::BadRequest {
+            field: "body",
+            problem: error.to_string(),
+        })
     }
 
     /// The body as a document; an empty one is an empty document.
@@ -64,7 +68,11 @@ impl Asked {
     /// # Errors
     /// When it does not read.
     fn document_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
-        if self.body.is_empty() { Ok(T::default()) } else { self.document() }
+        if self.body.is_empty() {
+            Ok(T::default())
+        } else {
+            self.document()
+        }
     }
 
     /// The key in the path.
@@ -89,10 +97,14 @@ pub(crate) async fn serve(service: &Service, route: Route, asked: Asked) -> Resu
         Route::Version => Ok(json(&status::version(service))),
         Route::Status => Ok(json(&status::status(service))),
         Route::Alerts => Ok(json(&alerts::alerts(service))),
-        Route::Rotate => rotations::rotate(service, &asked).await.map(|answer| json(&answer)),
+        Route::Rotate => rotations::rotate(service, &asked)
+            .await
+            .map(|answer| json(&answer)),
         Route::Keys => keys::list(service).await.map(|keys| json(&keys)),
         Route::Key => keys::show(service, &asked).await.map(|key| json(&key)),
-        Route::KeysVerify => keys::verify(service, &asked).await.map(|verdicts| json(&verdicts)),
+        Route::KeysVerify => keys::verify(service, &asked)
+            .await
+            .map(|verdicts| json(&verdicts)),
         Route::KeyRetire => keys::retire(service, &asked).await.map(|key| json(&key)),
         Route::KeyRestore => keys::restore(service, &asked).await.map(|key| json(&key)),
         Route::KeysSweep => keys::sweep(service, &asked).await.map(|swept| json(&swept)),
@@ -100,7 +112,9 @@ pub(crate) async fn serve(service: &Service, route: Route, asked: Asked) -> Resu
         Route::AuditVerify => audit::verify(service, &asked).await.map(|verdict| json(&verdict)),
         Route::Doctor => Ok(json(&doctor::doctor(service).await)),
         Route::Certificates => certificates::list(service, &asked).await.map(|rows| json(&rows)),
-        Route::CertificatesRevoke => certificates::revoke(service, &asked).await.map(|answer| json(&answer)),
+        Route::CertificatesRevoke => certificates::revoke(service, &asked)
+            .await
+            .map(|answer| json(&answer)),
         Route::CertAuthorities => authorities::list(service, &asked).await.map(|all| json(&all)),
         Route::Export => authorities::export(service, asked.parameters()?).map(|export| json(&export)),
         Route::Crl => authorities::crl(service, &asked).await.map(|lists| json(&lists)),

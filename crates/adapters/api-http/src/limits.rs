@@ -61,12 +61,19 @@ impl ConnectionLimits {
         head: Duration::from_secs(10),
         age: Duration::from_secs(120),
         drain: Duration::from_secs(30),
-        address: Some(AddressLimits { connections_max: 32, burst: 120, per_second: 40 }),
+        address: Some(AddressLimits {
+            connections_max: 32,
+            burst: 120,
+            per_second: 40,
+        }),
         ..Self::API
     };
 
     /// Limits of the local socket.
-    pub const LOCAL: Self = Self { connections_max: 128, ..Self::API };
+    pub const LOCAL: Self = Self {
+        connections_max: 128,
+        ..Self::API
+    };
 }
 
 /// Everybody who came lately, by address.
@@ -102,7 +109,10 @@ const KNOWN_MAX: usize = 16_384;
 
 impl Visitors {
     pub(crate) fn new(limits: AddressLimits) -> Self {
-        Self { limits, known: Arc::default() }
+        Self {
+            limits,
+            known: Arc::default(),
+        }
     }
 
     /// Lets a connection in.
@@ -116,7 +126,11 @@ impl Visitors {
                 return Err(TooMuch { retry_after: 1 });
             }
         }
-        let fresh = || Visitor { connections: 0, tokens: f64::from(limits.burst), filled: now };
+        let fresh = || Visitor {
+            connections: 0,
+            tokens: f64::from(limits.burst),
+            filled: now,
+        };
         let visitor = known.entry(address).or_insert_with(fresh);
         if visitor.connections >= limits.connections_max {
             return Err(TooMuch { retry_after: 1 });
@@ -124,7 +138,10 @@ impl Visitors {
         visitor.take(limits, now)?;
         visitor.connections = visitor.connections.saturating_add(1);
         drop(known);
-        Ok(Visit { visitors: self.clone(), address })
+        Ok(Visit {
+            visitors: self.clone(),
+            address,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Visitor>> {
@@ -189,7 +206,11 @@ fn counted(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const LIMITS: AddressLimits = AddressLimits { connections_max: 2, burst: 4, per_second: 2 };
+    const LIMITS: AddressLimits = AddressLimits {
+        connections_max: 2,
+        burst: 4,
+        per_second: 2,
+    };
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -211,8 +232,14 @@ mod tests {
         for _ in 0..4 {
             visit.ask(rested).unwrap();
         }
-        assert!(visit.ask(rested).is_err(), "a long rest gives no more than a burst");
-        assert!(visitors.enter(address("192.0.2.2"), start).is_ok(), "others are not held back");
+        assert!(
+            visit.ask(rested).is_err(),
+            "a long rest gives no more than a burst"
+        );
+        assert!(
+            visitors.enter(address("192.0.2.2"), start).is_ok(),
+            "others are not held back"
+        );
     }
 
     #[test]
@@ -221,7 +248,10 @@ mod tests {
         let now = Instant::now();
         let first = visitors.enter(address("2001:db8::1"), now).unwrap();
         let _second = visitors.enter(address("2001:db8::2"), now).unwrap();
-        assert!(visitors.enter(address("2001:db8::3"), now).is_err(), "the same /64");
+        assert!(
+            visitors.enter(address("2001:db8::3"), now).is_err(),
+            "the same /64"
+        );
         assert!(visitors.enter(address("2001:db8:0:1::3"), now).is_ok());
         drop(first);
         assert!(visitors.enter(address("2001:db8::3"), now).is_ok());
@@ -233,9 +263,16 @@ mod tests {
         let now = Instant::now();
         for number in 0..KNOWN_MAX {
             let number = u32::try_from(number).unwrap();
-            drop(visitors.enter(IpAddr::from(std::net::Ipv4Addr::from(number)), now).unwrap());
+            drop(
+                visitors
+                    .enter(IpAddr::from(std::net::Ipv4Addr::from(number)), now)
+                    .unwrap(),
+            );
         }
-        assert!(visitors.enter(address("203.0.113.1"), now).is_err(), "nobody rested yet");
+        assert!(
+            visitors.enter(address("203.0.113.1"), now).is_err(),
+            "nobody rested yet"
+        );
         let later = now + Duration::from_secs(10);
         assert!(visitors.enter(address("203.0.113.1"), later).is_ok());
         assert_eq!(visitors.lock().len(), 1);

@@ -32,7 +32,9 @@ const SOCKET_PATH_MAX: usize = 107;
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The path does not fit into a socket's address.
-    #[error("the path of the socket is {length} bytes long, and sockets allow {SOCKET_PATH_MAX}: {path}; choose a shorter `signet.data_dir`")]
+    #[error(
+        "the path of the socket is {length} bytes long, and sockets allow {SOCKET_PATH_MAX}: {path}; choose a shorter `signet.data_dir`"
+    )]
     TooLong {
         /// The path.
         path: PathBuf,
@@ -74,18 +76,34 @@ impl LocalListener {
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
         let length = path.as_os_str().len();
         if length > SOCKET_PATH_MAX {
-            return Err(SocketError::TooLong { path: path.to_owned(), length });
+            return Err(SocketError::TooLong {
+                path: path.to_owned(),
+                length,
+            });
         }
-        let failed = |action| move |source| SocketError::Io { action, path: path.to_owned(), source };
+        let failed = |action| {
+            move |source| SocketError::Io {
+                action,
+                path: path.to_owned(),
+                source,
+            }
+        };
         match fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(failed("replace"))?,
-            Ok(_) => return Err(SocketError::InTheWay { path: path.to_owned() }),
+            Ok(_) => {
+                return Err(SocketError::InTheWay {
+                    path: path.to_owned(),
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed("look at")(error)),
         }
         let listener = UnixListener::bind(path).map_err(failed("bind"))?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed("protect"))?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
     }
 
     /// Where the socket is.
@@ -150,7 +168,10 @@ async fn serve(stream: UnixStream, service: &Service, router: Router, limits: Co
         }
         return;
     }
-    let peer = Peer::Local { uid, user: user.into() };
+    let peer = Peer::Local {
+        uid,
+        user: user.into(),
+    };
     let admit = |mut request: Request<Body>| {
         request.extensions_mut().insert(peer.clone());
         Ok(request)
@@ -177,7 +198,13 @@ mod tests {
 
     #[test]
     fn root_and_the_own_user_operate_the_host() {
-        for (uid, own, allowed) in [(0, 0, true), (0, 1000, true), (1000, 1000, true), (1001, 1000, false), (1000, 0, false)] {
+        for (uid, own, allowed) in [
+            (0, 0, true),
+            (0, 1000, true),
+            (1000, 1000, true),
+            (1001, 1000, false),
+            (1000, 0, false),
+        ] {
             assert_eq!(is_operator(uid, own), allowed, "{uid} {own}");
         }
     }

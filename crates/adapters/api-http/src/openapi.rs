@@ -14,7 +14,9 @@ use api_types::ErrorBody;
 use api_types::EventPage;
 use api_types::EventParameters;
 use api_types::Export;
+use api_types::ExportFormat;
 use api_types::ExportParameters;
+use api_types::ExportStatus;
 use api_types::Finding;
 use api_types::KeyDetail;
 use api_types::KeyVerdict;
@@ -80,9 +82,18 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
         .title("Signet")
         .version("1")
         .description(Some(DESCRIPTION))
-        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ));
     let components = ComponentsBuilder::new().schemas_from_iter(schemas.0).build();
-    let document = OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components)).build();
+    let document = OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths)
+        .components(Some(components))
+        .build();
     // Through a value, so that the order of keys is the alphabet's and not that of a hash.
     serde_json::to_string_pretty(&serde_json::to_value(&document)?).map(|text| text + "\n")
 }
@@ -121,44 +132,78 @@ struct Shape {
 }
 
 fn get(summary: &'static str, answer: RefOr<Schema>) -> Shape {
-    Shape { summary, parameters: Vec::new(), body: None, answer }
+    Shape {
+        summary,
+        parameters: Vec::new(),
+        body: None,
+        answer,
+    }
 }
 
 fn post(summary: &'static str, body: RefOr<Schema>, answer: RefOr<Schema>) -> Shape {
-    Shape { summary, parameters: Vec::new(), body: Some(body), answer }
+    Shape {
+        summary,
+        parameters: Vec::new(),
+        body: Some(body),
+        answer,
+    }
 }
 
 impl Shape {
     fn with<T: IntoParams>(self) -> Self {
-        Self { parameters: T::into_params(|| Some(ParameterIn::Query)), ..self }
+        Self {
+            parameters: T::into_params(|| Some(ParameterIn::Query)),
+            ..self
+        }
     }
+}
+
+/// What a route is for, in a few words.
+pub(crate) fn summary(route: Route) -> &'static str {
+    shape(route, &mut Schemas::default()).summary
 }
 
 fn shape(route: Route, schemas: &mut Schemas) -> Shape {
     match route {
         Route::Version => get("Which version answers", schemas.add::<Version>()),
         Route::Status => get("The cluster and its authorities", schemas.add::<Status>()),
-        Route::CertAuthorities => {
-            get("The documents of authorities", schemas.list::<CertAuthority>()).with::<CertAuthorityParameters>()
-        }
+        Route::CertAuthorities => get("The documents of authorities", schemas.list::<CertAuthority>())
+            .with::<CertAuthorityParameters>(),
         Route::Rotate => {
             let (body, answer) = (schemas.add::<RotateRequest>(), schemas.add::<RotateAnswer>());
             post("Begin a rotation, or move it on", body, answer)
         }
         Route::Export => {
-            get("What verifiers need, always the whole set", schemas.add::<Export>()).with::<ExportParameters>()
+            // Its parameters refer to these; nothing else would bring them in.
+            schemas.add::<ExportFormat>();
+            schemas.add::<ExportStatus>();
+            get(
+                "What verifiers need, always the whole set",
+                schemas.add::<Export>(),
+            )
+            .with::<ExportParameters>()
         }
         Route::Sign => {
             let (body, answer) = (schemas.add::<SignRequest>(), schemas.add::<SignAnswer>());
             post("Issue certificates and tokens", body, answer)
         }
-        Route::Crl => get("The revocation lists of an authority, one for each trusted key", schemas.list::<Crl>())
-            .with::<CrlParameters>(),
-        Route::Keys => get("Every private key, and where it lives", schemas.list::<KeyDetail>()),
+        Route::Crl => get(
+            "The revocation lists of an authority, one for each trusted key",
+            schemas.list::<Crl>(),
+        )
+        .with::<CrlParameters>(),
+        Route::Keys => get(
+            "Every private key, and where it lives",
+            schemas.list::<KeyDetail>(),
+        ),
         Route::Key => get("One private key", schemas.add::<KeyDetail>()),
         Route::KeysVerify => {
             let (body, answer) = (schemas.add::<VerifyRequest>(), schemas.list::<KeyVerdict>());
-            post("Have keys prove that they are where they should be and sign", body, answer)
+            post(
+                "Have keys prove that they are where they should be and sign",
+                body,
+                answer,
+            )
         }
         Route::KeyRetire => {
             let (body, answer) = (schemas.add::<RetireRequest>(), schemas.add::<KeyDetail>());
@@ -173,11 +218,20 @@ fn shape(route: Route, schemas: &mut Schemas) -> Shape {
             post("Destroy the keys whose quarantine has passed", body, answer)
         }
         Route::AuditEvents => get("The audit log", schemas.add::<EventPage>()).with::<EventParameters>(),
-        Route::AuditVerify => get("Whether the audit log is as it was written", schemas.add::<AuditVerdict>()),
-        Route::Alerts => get("What needs attention, the most severe first", schemas.list::<Alert>()),
+        Route::AuditVerify => get(
+            "Whether the audit log is as it was written",
+            schemas.add::<AuditVerdict>(),
+        ),
+        Route::Alerts => get(
+            "What needs attention, the most severe first",
+            schemas.list::<Alert>(),
+        ),
         Route::Doctor => get("The usual faults, looked for", schemas.list::<Finding>()),
-        Route::Certificates => get("What was issued, the newest first", schemas.list::<CertificateRow>())
-            .with::<CertificateParameters>(),
+        Route::Certificates => get(
+            "What was issued, the newest first",
+            schemas.list::<CertificateRow>(),
+        )
+        .with::<CertificateParameters>(),
         Route::CertificatesRevoke => {
             let (body, answer) = (schemas.add::<RevokeRequest>(), schemas.add::<RevokeAnswer>());
             post("Revoke an X.509 certificate", body, answer)
@@ -186,13 +240,21 @@ fn shape(route: Route, schemas: &mut Schemas) -> Shape {
 }
 
 fn operation(route: Route, schemas: &mut Schemas) -> Operation {
-    let Shape { summary, parameters, body, answer } = shape(route, schemas);
+    let Shape {
+        summary,
+        parameters,
+        body,
+        answer,
+    } = shape(route, schemas);
     let mut operation = OperationBuilder::new()
         .operation_id(Some(format!("{route:?}")))
         .summary(Some(summary))
         .description(Some(right(route)))
         .response("200", response("What was asked for", answer))
-        .response("default", response("Why not", Ref::from_schema_name(ErrorBody::name()).into()));
+        .response(
+            "default",
+            response("Why not", Ref::from_schema_name(ErrorBody::name()).into()),
+        );
     if route.path().contains("{id}") {
         let id = ParameterBuilder::new()
             .name("id")
@@ -207,7 +269,9 @@ fn operation(route: Route, schemas: &mut Schemas) -> Operation {
     }
     if let Some(schema) = body {
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));
+        let body = RequestBodyBuilder::new()
+            .content(JSON, content)
+            .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
     operation.build()
@@ -217,7 +281,10 @@ const JSON: &str = "application/json";
 
 fn response(description: &str, schema: RefOr<Schema>) -> utoipa::openapi::Response {
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    ResponseBuilder::new().description(description).content(JSON, content).build()
+    ResponseBuilder::new()
+        .description(description)
+        .content(JSON, content)
+        .build()
 }
 
 /// Who may call a route, in words made from the table.

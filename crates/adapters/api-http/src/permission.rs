@@ -62,17 +62,32 @@ pub const TABLE: [(Permission, Holders); 17] = [
     (Permission::ReadAlerts, Holders::EveryIdentity),
     (Permission::ReadExports, Holders::EveryIdentity),
     (Permission::ReadRevocationLists, Holders::EveryIdentity),
-    (Permission::ReadAuthorities, Holders::Roles(&[Role::Editor, Role::Auditor])),
+    (
+        Permission::ReadAuthorities,
+        Holders::Roles(&[Role::Editor, Role::Auditor]),
+    ),
     // A private key of an authority does not travel; neither does the sealed form of one.
     (Permission::ReadSecrets, Holders::LocalOnly),
     (Permission::Rotate, Holders::Roles(&[Role::Editor])),
     (Permission::Sign, Holders::Roles(&[Role::Editor])),
-    (Permission::ReadKeys, Holders::Roles(&[Role::Editor, Role::Auditor])),
+    (
+        Permission::ReadKeys,
+        Holders::Roles(&[Role::Editor, Role::Auditor]),
+    ),
     (Permission::VerifyKeys, Holders::Roles(&[Role::Editor])),
     (Permission::ManageKeys, Holders::Roles(&[Role::Editor])),
-    (Permission::ReadAudit, Holders::Roles(&[Role::Editor, Role::Auditor])),
-    (Permission::VerifyAudit, Holders::Roles(&[Role::Editor, Role::Auditor])),
-    (Permission::ReadCertificates, Holders::Roles(&[Role::Editor, Role::Auditor])),
+    (
+        Permission::ReadAudit,
+        Holders::Roles(&[Role::Editor, Role::Auditor]),
+    ),
+    (
+        Permission::VerifyAudit,
+        Holders::Roles(&[Role::Editor, Role::Auditor]),
+    ),
+    (
+        Permission::ReadCertificates,
+        Holders::Roles(&[Role::Editor, Role::Auditor]),
+    ),
     (Permission::Revoke, Holders::Roles(&[Role::Editor])),
     (Permission::Examine, Holders::Roles(&[Role::Editor])),
 ];
@@ -103,7 +118,10 @@ impl Permission {
 
     /// Who has it.
     pub fn holders(self) -> Holders {
-        TABLE.iter().find(|(permission, _)| *permission == self).map_or(Holders::LocalOnly, |(_, holders)| *holders)
+        TABLE
+            .iter()
+            .find(|(permission, _)| *permission == self)
+            .map_or(Holders::LocalOnly, |(_, holders)| *holders)
     }
 
     /// The right that a route asks for before it looks at a request. `GET /v1/cert_authorities?with_secrets=true` asks for

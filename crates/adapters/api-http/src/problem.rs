@@ -84,6 +84,122 @@ pub enum Problem {
     Internal(String),
 }
 
+/// Every code, with the status it comes with and what it means.
+pub const CODES: [(&str, u16, &str); 32] = [
+    (
+        "rotation_in_progress",
+        409,
+        "A rotation was to begin while one is under way.",
+    ),
+    (
+        "rotation_phase_not_allowed",
+        409,
+        "The phase does not follow from the present one; the message names both and what is allowed.",
+    ),
+    (
+        "rotation_not_in_progress",
+        409,
+        "There is no rotation to move on.",
+    ),
+    (
+        "rotation_nothing_to_distrust",
+        409,
+        "No outgoing generation exists in this phase.",
+    ),
+    (
+        "rotation_generation_not_new",
+        409,
+        "The generation to begin with is not newer than all before it.",
+    ),
+    (
+        "rotation_blocked",
+        409,
+        "Somebody would be left behind; the message names who, and what is missing.",
+    ),
+    (
+        "rotation_grace_too_short",
+        400,
+        "The grace period cannot be divided over three phases.",
+    ),
+    (
+        "rotation_grace_too_long",
+        400,
+        "The grace period ends past the end of the calendar.",
+    ),
+    ("rotation_override_unnamed", 400, "An override does not say why."),
+    ("conflict", 409, "Somebody else changed the same thing first."),
+    ("other_cluster", 409, "The data directory holds another cluster."),
+    (
+        "no_usable_key",
+        409,
+        "No key that could sign is reachable from this server.",
+    ),
+    (
+        "algorithm_unsupported",
+        409,
+        "The backend cannot make the keys that the suite asks for.",
+    ),
+    ("unknown_key", 404, "There is no key of this id."),
+    (
+        "key_status",
+        409,
+        "The key is in a status that does not allow this.",
+    ),
+    (
+        "lint",
+        422,
+        "What was to be signed breaks rules; the message lists them.",
+    ),
+    (
+        "malformed",
+        400,
+        "A field, a parameter or the body cannot be; the message names it.",
+    ),
+    (
+        "unauthenticated",
+        401,
+        "The certificate of the connection gives no access now.",
+    ),
+    ("access_denied", 403, "The caller has not the right."),
+    ("no_such_path", 404, "Nothing is there."),
+    ("method_not_allowed", 405, "The path does not take this verb."),
+    ("body_too_large", 413, "The body is larger than allowed."),
+    (
+        "too_many_requests",
+        429,
+        "The address asks too often; `retry-after` says when to return.",
+    ),
+    ("too_slow", 503, "It took longer than allowed."),
+    (
+        "backend_unavailable",
+        503,
+        "A key backend does not answer; asking again may help.",
+    ),
+    (
+        "backend_denied",
+        503,
+        "A key backend refuses access: its credentials, or their rights.",
+    ),
+    ("backend_fault", 500, "A key backend failed."),
+    (
+        "key_missing",
+        500,
+        "A key is not where it should be, or another is in its place.",
+    ),
+    (
+        "storage_unwritable",
+        507,
+        "State or ledger cannot be written; nothing was changed.",
+    ),
+    (
+        "storage_unavailable",
+        503,
+        "State or ledger does not answer; nothing was changed.",
+    ),
+    ("storage_damaged", 500, "State or ledger does not read."),
+    ("internal_error", 500, "Something that cannot be, was."),
+];
+
 /// A problem as the caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
@@ -108,7 +224,9 @@ impl Problem {
             Self::Cluster(ClusterError::Key { context: _, source }) => key_fault(source),
             Self::Cluster(ClusterError::State(error)) => state_fault(error),
             Self::Cluster(ClusterError::Ledger(error)) => ledger_fault(error),
-            Self::Cluster(ClusterError::Document { .. } | ClusterError::Internal(_)) | Self::Internal(_) => internal(),
+            Self::Cluster(ClusterError::Document { .. } | ClusterError::Internal(_)) | Self::Internal(_) => {
+                internal()
+            }
             Self::Stranger(_) => say(
                 StatusCode::UNAUTHORIZED,
                 "unauthenticated",
@@ -121,22 +239,34 @@ impl Problem {
                 self,
                 "ask for a certificate with a role that has this right, or run the command on the auth server's host",
             ),
-            Self::NoSuchPath { .. } => {
-                say(StatusCode::NOT_FOUND, "no_such_path", self, "openapi/signet.json describes what there is")
-            }
+            Self::NoSuchPath { .. } => say(
+                StatusCode::NOT_FOUND,
+                "no_such_path",
+                self,
+                "openapi/signet.json describes what there is",
+            ),
             Self::MethodNotAllowed { .. } => say(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 self,
                 "openapi/signet.json describes what there is",
             ),
-            Self::BadRequest { .. } => Told { hint: None, ..say(StatusCode::BAD_REQUEST, "malformed", self, "") },
-            Self::BodyTooLarge { .. } => {
-                say(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", self, "send less in one request")
-            }
-            Self::TooSlow { goes_on: false, .. } => {
-                say(StatusCode::SERVICE_UNAVAILABLE, "too_slow", self, "ask again; `signetctl doctor` looks for what is slow")
-            }
+            Self::BadRequest { .. } => Told {
+                hint: None,
+                ..say(StatusCode::BAD_REQUEST, "malformed", self, "")
+            },
+            Self::BodyTooLarge { .. } => say(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                self,
+                "send less in one request",
+            ),
+            Self::TooSlow { goes_on: false, .. } => say(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_slow",
+                self,
+                "ask again; `signetctl doctor` looks for what is slow",
+            ),
             Self::TooSlow { goes_on: true, .. } => say(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_slow",
@@ -163,11 +293,27 @@ impl Problem {
         } else {
             tracing::debug!(request, code, error = %self, "request refused");
         }
-        let Told { status, code, message, hint, is_fault: _ } = told;
-        let error = ErrorDetail { code: code.to_owned(), message, hint, request_id: request_id.to_string() };
+        let Told {
+            status,
+            code,
+            message,
+            hint,
+            is_fault: _,
+        } = told;
+        let error = ErrorDetail {
+            code: code.to_owned(),
+            message,
+            hint,
+            request_id: request_id.to_string(),
+        };
         let mut response = (status, Json(ErrorBody { error })).into_response();
+        let headers = response.headers_mut();
         if let Self::TooMany { retry_after } = self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        if let Self::Stranger(_) = self {
+            // Whoever proved nothing, or nothing that still holds, shakes hands again before the next try.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -176,7 +322,9 @@ impl Problem {
 /// The one table of refusals.
 fn refused(refusal: &Refusal) -> Told {
     let (status, hint) = match refusal {
-        Refusal::Rotation { authority, refusal } => (rotation_status(refusal), rotation_hint(*authority, refusal)),
+        Refusal::Rotation { authority, refusal } => {
+            (rotation_status(refusal), rotation_hint(*authority, refusal))
+        }
         Refusal::Blocked { authority, blocked } => {
             let to = blocked.to;
             let hint = format!(
@@ -184,16 +332,28 @@ fn refused(refusal: &Refusal) -> Told {
             );
             (StatusCode::CONFLICT, Some(hint))
         }
-        Refusal::Conflict { .. } => (StatusCode::CONFLICT, Some("run `signetctl status`, then ask again".to_owned())),
+        Refusal::Conflict { .. } => (
+            StatusCode::CONFLICT,
+            Some("run `signetctl status`, then ask again".to_owned()),
+        ),
         Refusal::OtherCluster { .. } => (StatusCode::CONFLICT, None),
-        Refusal::NoUsableKey { .. } => (StatusCode::CONFLICT, Some("run `signetctl keys ls` and `signetctl doctor`".to_owned())),
+        Refusal::NoUsableKey { .. } => (
+            StatusCode::CONFLICT,
+            Some("run `signetctl keys ls` and `signetctl doctor`".to_owned()),
+        ),
         Refusal::Algorithm { .. } => (StatusCode::CONFLICT, None),
         Refusal::UnknownKey(_) => (StatusCode::NOT_FOUND, Some("run `signetctl keys ls`".to_owned())),
         Refusal::KeyStatus { id, .. } => (StatusCode::CONFLICT, Some(key_hint(*id))),
         Refusal::Lint { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),
         Refusal::Malformed { .. } => (StatusCode::BAD_REQUEST, None),
     };
-    Told { status, code: refusal.code(), message: refusal.to_string(), hint, is_fault: false }
+    Told {
+        status,
+        code: refusal.code(),
+        message: refusal.to_string(),
+        hint,
+        is_fault: false,
+    }
 }
 
 const fn rotation_status(refusal: &rotation::Refusal) -> StatusCode {
@@ -219,7 +379,9 @@ fn rotation_hint(authority: authority::AuthorityType, refusal: &rotation::Refusa
     };
     match refusal {
         rotation::Refusal::AlreadyInProgress { phase } => Some(next(*phase)),
-        rotation::Refusal::NotAllowed { from, .. } | rotation::Refusal::NothingToDistrust { from } => Some(next(*from)),
+        rotation::Refusal::NotAllowed { from, .. } | rotation::Refusal::NothingToDistrust { from } => {
+            Some(next(*from))
+        }
         rotation::Refusal::NotInProgress => Some(next(rotation::Phase::Standby)),
         rotation::Refusal::GenerationNotNew { .. } => Some("run `signetctl status`".to_owned()),
         rotation::Refusal::GraceTooLong { .. } | rotation::Refusal::GraceTooShort { .. } => {
@@ -236,18 +398,36 @@ fn key_hint(id: KeyId) -> String {
 /// What a key backend's failure is to somebody outside: whether it may pass by itself.
 fn key_fault(error: &KeyError) -> Told {
     let (status, code, message) = match error {
-        KeyError::Unavailable { .. } | KeyError::Timeout { .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "backend_unavailable", "a key backend does not answer")
-        }
-        KeyError::Denied { .. } => (StatusCode::SERVICE_UNAVAILABLE, "backend_denied", "a key backend refuses access"),
-        KeyError::NotFound { .. } | KeyError::Mismatch { .. } => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "key_missing", "a key is not where it should be")
-        }
-        KeyError::OtherStore { .. } | KeyError::Unsupported { .. } | KeyError::NotKept { .. } | KeyError::Fault { .. } => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "backend_fault", "a key backend failed")
-        }
+        KeyError::Unavailable { .. } | KeyError::Timeout { .. } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "backend_unavailable",
+            "a key backend does not answer",
+        ),
+        KeyError::Denied { .. } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "backend_denied",
+            "a key backend refuses access",
+        ),
+        KeyError::NotFound { .. } | KeyError::Mismatch { .. } => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "key_missing",
+            "a key is not where it should be",
+        ),
+        KeyError::OtherStore { .. }
+        | KeyError::Unsupported { .. }
+        | KeyError::NotKept { .. }
+        | KeyError::Fault { .. } => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "backend_fault",
+            "a key backend failed",
+        ),
     };
-    fault(status, code, message, "run `signetctl doctor` on the auth server's host")
+    fault(
+        status,
+        code,
+        message,
+        "run `signetctl doctor` on the auth server's host",
+    )
 }
 
 fn state_fault(error: &StateError) -> Told {
@@ -304,11 +484,23 @@ fn internal() -> Told {
 }
 
 fn fault(status: StatusCode, code: &'static str, message: &str, hint: &str) -> Told {
-    Told { status, code, message: message.to_owned(), hint: Some(hint.to_owned()), is_fault: true }
+    Told {
+        status,
+        code,
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+        is_fault: true,
+    }
 }
 
 fn say(status: StatusCode, code: &'static str, problem: &Problem, hint: &str) -> Told {
-    Told { status, code, message: problem.to_string(), hint: Some(hint.to_owned()), is_fault: false }
+    Told {
+        status,
+        code,
+        message: problem.to_string(),
+        hint: Some(hint.to_owned()),
+        is_fault: false,
+    }
 }
 
 /// An error with everything that led to it.

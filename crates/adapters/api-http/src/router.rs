@@ -41,9 +41,16 @@ pub fn api_router(service: Arc<Service>) -> Router {
         };
         router = router.route(route.path(), on(filter(route.method()), endpoint));
     }
-    let nowhere = |service: State<Arc<Service>>, peer, request: Request<Body>| answer(service, peer, None, None, request);
-    let elsewise = |service: State<Arc<Service>>, peer, request: Request<Body>| answer(service, peer, None, None, request);
-    router.fallback(nowhere).method_not_allowed_fallback(elsewise).with_state(service)
+    let nowhere = |service: State<Arc<Service>>, peer, request: Request<Body>| {
+        answer(service, peer, None, None, request)
+    };
+    let elsewise = |service: State<Arc<Service>>, peer, request: Request<Body>| {
+        answer(service, peer, None, None, request)
+    };
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(elsewise)
+        .with_state(service)
 }
 
 const fn filter(method: Method) -> MethodFilter {
@@ -75,7 +82,10 @@ async fn answer(
         };
         let headers = response.headers_mut();
         // Answers are of one moment and for one caller.
-        headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::CACHE_CONTROL,
+            header::HeaderValue::from_static("no-store"),
+        );
         if let Ok(value) = header::HeaderValue::from_str(request_id.as_str()) {
             headers.insert("x-request-id", value);
         }
@@ -97,14 +107,28 @@ async fn serve(
         let path = request.uri().path().to_owned();
         let is_known = Route::ALL.iter().any(|route| is_at(*route, &path));
         let method = request.method().to_string();
-        return Err(if is_known { Problem::MethodNotAllowed { path, method } } else { Problem::NoSuchPath { path } });
+        return Err(if is_known {
+            Problem::MethodNotAllowed { path, method }
+        } else {
+            Problem::NoSuchPath { path }
+        });
     };
     require(service, &caller, Permission::of(route)).await?;
     let limits = service.limits;
     let (parts, body) = request.into_parts();
-    let too_slow = |limit: Duration, goes_on| Problem::TooSlow { seconds: limit.as_secs(), goes_on };
-    let body = timeout(limits.read, read(body, limits.body_bytes_max)).await.map_err(|_| too_slow(limits.read, false))??;
-    let asked = Asked { caller, uri: parts.uri, id, body };
+    let too_slow = |limit: Duration, goes_on| Problem::TooSlow {
+        seconds: limit.as_secs(),
+        goes_on,
+    };
+    let body = timeout(limits.read, read(body, limits.body_bytes_max))
+        .await
+        .map_err(|_| too_slow(limits.read, false))??;
+    let asked = Asked {
+        caller,
+        uri: parts.uri,
+        id,
+        body,
+    };
     match route.method() {
         Method::Get => match timeout(limits.read, endpoints::serve(service, route, asked)).await {
             Ok(answered) => answered,
@@ -116,7 +140,9 @@ async fn serve(
             let change = async move { endpoints::serve(&service, route, asked).await }.in_current_span();
             match timeout(limits.change, tokio::spawn(change)).await {
                 Ok(Ok(answered)) => answered,
-                Ok(Err(error)) => Err(Problem::Internal(format!("the request ended unexpectedly: {error}"))),
+                Ok(Err(error)) => Err(Problem::Internal(format!(
+                    "the request ended unexpectedly: {error}"
+                ))),
                 Err(_) => Err(too_slow(limits.change, true)),
             }
         }
@@ -147,7 +173,9 @@ async fn recognise(service: &Service, peer: Option<Peer>) -> Result<Caller, Prob
         Ok(caller) => Ok(caller),
         Err(stranger) => {
             let reason = stranger.to_string();
-            service.record_denied(claimed(&peer), "connect".to_owned(), reason.clone()).await?;
+            service
+                .record_denied(claimed(&peer), "connect".to_owned(), reason.clone())
+                .await?;
             Err(Problem::Stranger(reason))
         }
     }
@@ -156,11 +184,21 @@ async fn recognise(service: &Service, peer: Option<Peer>) -> Result<Caller, Prob
 /// Whom the other end claims to be, for the log.
 fn claimed(peer: &Peer) -> Actor {
     match peer {
-        Peer::Local { uid, user } => Actor::Local { user: user.to_string(), uid: *uid },
-        Peer::Certificate { certificate, issuer: _, remote } => {
+        Peer::Local { uid, user } => Actor::Local {
+            user: user.to_string(),
+            uid: *uid,
+        },
+        Peer::Certificate {
+            certificate,
+            issuer: _,
+            remote,
+        } => {
             let name = certificate.identity().map(|identity| identity.name.to_string());
             let user = name.unwrap_or_else(|| certificate.subject().to_string());
-            Actor::Identity { user, remote: remote.to_string() }
+            Actor::Identity {
+                user,
+                remote: remote.to_string(),
+            }
         }
     }
 }
@@ -169,22 +207,33 @@ fn claimed(peer: &Peer) -> Actor {
 ///
 /// # Errors
 /// [`Problem::Forbidden`] when the caller has not the right.
-pub(crate) async fn require(service: &Service, caller: &Caller, permission: Permission) -> Result<(), Problem> {
+pub(crate) async fn require(
+    service: &Service,
+    caller: &Caller,
+    permission: Permission,
+) -> Result<(), Problem> {
     if permits(caller, permission) {
         return Ok(());
     }
     let actor = caller.actor();
     let user = actor.user().unwrap_or_default().to_owned();
     let reason = format!("it asks for the right {permission}, which no role of {user} gives");
-    service.record_denied(actor, permission.to_string(), reason).await?;
+    service
+        .record_denied(actor, permission.to_string(), reason)
+        .await?;
     Err(Problem::Forbidden { user, permission })
 }
 
 async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, Problem> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Problem::BodyTooLarge { limit }),
-        Err(error) => Err(Problem::BadRequest { field: "body", problem: format!("it does not arrive: {error}") }),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(Problem::BodyTooLarge { limit })
+        }
+        Err(error) => Err(Problem::BadRequest {
+            field: "body",
+            problem: format!("it does not arrive: {error}"),
+        }),
     }
 }
 

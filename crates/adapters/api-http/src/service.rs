@@ -92,34 +92,71 @@ pub struct ServiceParts {
 impl Service {
     /// A service of its parts.
     pub fn new(parts: ServiceParts) -> Self {
-        let ServiceParts { cluster, front, clock, entropy, log, doctor, limits } = parts;
-        Self { cluster, front, clock, entropy, log, doctor, limits }
+        let ServiceParts {
+            cluster,
+            front,
+            clock,
+            entropy,
+            log,
+            doctor,
+            limits,
+        } = parts;
+        Self {
+            cluster,
+            front,
+            clock,
+            entropy,
+            log,
+            doctor,
+            limits,
+        }
     }
 
     /// What needs attention now, the most severe first.
     pub fn alerts(&self) -> Vec<Alert> {
         let now = self.cluster.now();
-        self.cluster.alerts().into_iter().map(|alert| alerts::alert(alert, now)).collect()
+        self.cluster
+            .alerts()
+            .into_iter()
+            .map(|alert| alerts::alert(alert, now))
+            .collect()
     }
 
     /// Records that somebody was refused.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub(crate) async fn record_denied(&self, actor: Actor, action: String, reason: String) -> Result<(), ClusterError> {
-        self.record(actor, AuditEvent::AccessDenied { action, reason }).await
+    pub(crate) async fn record_denied(
+        &self,
+        actor: Actor,
+        action: String,
+        reason: String,
+    ) -> Result<(), ClusterError> {
+        self.record(actor, AuditEvent::AccessDenied { action, reason })
+            .await
     }
 
     /// Records that the log was checked, and with what result.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub(crate) async fn record_verified(&self, actor: Actor, verdict: &AuditVerdict) -> Result<(), ClusterError> {
+    pub(crate) async fn record_verified(
+        &self,
+        actor: Actor,
+        verdict: &AuditVerdict,
+    ) -> Result<(), ClusterError> {
         let outcome = match &verdict.reason {
             None => Outcome::Success,
             Some(reason) => Outcome::Failure(reason.clone()),
         };
-        self.record(actor, AuditEvent::LogVerified { outcome, entries: verdict.entries }).await
+        self.record(
+            actor,
+            AuditEvent::LogVerified {
+                outcome,
+                entries: verdict.entries,
+            },
+        )
+        .await
     }
 
     /// Records that the service stops in good order.
@@ -127,12 +164,18 @@ impl Service {
     /// # Errors
     /// When it cannot be recorded.
     pub async fn record_stopped(&self, reason: &str) -> Result<(), ClusterError> {
-        self.record(Actor::System, AuditEvent::Stopped { reason: reason.to_owned() }).await
+        self.record(
+            Actor::System,
+            AuditEvent::Stopped {
+                reason: reason.to_owned(),
+            },
+        )
+        .await
     }
 
     async fn record(&self, actor: Actor, event: AuditEvent) -> Result<(), ClusterError> {
-        let random =
-            runtime::sixteen(self.entropy.as_ref()).map_err(|fault| ClusterError::Internal(fault.to_string()))?;
+        let random = runtime::sixteen(self.entropy.as_ref())
+            .map_err(|fault| ClusterError::Internal(fault.to_string()))?;
         let envelope = Envelope {
             uid: KeyId::from_random(random).to_string(),
             unix_millis: self.clock.unix_millis(),
@@ -141,6 +184,12 @@ impl Service {
             event,
         };
         let records = vec![Record::Event(Box::new(envelope))];
-        self.cluster.journal().ledger().append(records).await.map(|_| ()).map_err(ClusterError::Ledger)
+        self.cluster
+            .journal()
+            .ledger()
+            .append(records)
+            .await
+            .map(|_| ())
+            .map_err(ClusterError::Ledger)
     }
 }

@@ -50,8 +50,14 @@ pub enum ReloadError {
 }
 
 impl ReloadError {
-    pub(crate) fn tls(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Tls { what, source: source.into() }
+    pub(crate) fn tls(
+        what: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Tls {
+            what,
+            source: source.into(),
+        }
     }
 }
 
@@ -91,7 +97,15 @@ impl Front {
     ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let installed = ArcSwap::default();
-        Self { cluster, clock, entropy, provider, hosts, installed, reloading: Mutex::default() }
+        Self {
+            cluster,
+            clock,
+            entropy,
+            provider,
+            hosts,
+            installed,
+            reloading: Mutex::default(),
+        }
     }
 
     /// Whom the API trusts now.
@@ -115,7 +129,11 @@ impl Front {
 
     /// When the installed certificate ends; `None` before the first [`Front::reload`].
     pub fn serves_until(&self) -> Option<UnixSeconds> {
-        self.installed.load().running.as_ref().map(|running| running.credential.not_after())
+        self.installed
+            .load()
+            .running
+            .as_ref()
+            .map(|running| running.credential.not_after())
     }
 
     /// Brings certificate and trust in line with the cluster: issues a certificate when there is none, it is of another generation than
@@ -134,10 +152,14 @@ impl Front {
             Some(present) if present.is_good(wanted, self.clock.now()) => Arc::clone(present),
             Some(_) | None => Arc::new(Credential::issue(&self.cluster, &self.hosts).await?),
         };
-        let is_same = present.is_some_and(|present| Arc::ptr_eq(present, &credential)) && *installed.trust == trust;
+        let is_same =
+            present.is_some_and(|present| Arc::ptr_eq(present, &credential)) && *installed.trust == trust;
         if !is_same {
             let running = self.run_with(credential, &trust)?;
-            self.installed.store(Arc::new(Installed { trust: Arc::new(trust), running: Some(running) }));
+            self.installed.store(Arc::new(Installed {
+                trust: Arc::new(trust),
+                running: Some(running),
+            }));
         }
         self.note_presence();
         Ok(!is_same)
@@ -147,11 +169,14 @@ impl Front {
         let time: Arc<dyn TimeProvider> = Arc::new(ClockOfTls(Arc::clone(&self.clock)));
         let mut roots = RootCertStore::empty();
         for der in trust.certificates() {
-            roots.add(CertificateDer::from(der.to_vec())).map_err(|error| ReloadError::tls("a user authority's certificate", error))?;
+            roots
+                .add(CertificateDer::from(der.to_vec()))
+                .map_err(|error| ReloadError::tls("a user authority's certificate", error))?;
         }
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-            .build()
-            .map_err(|error| ReloadError::tls("the user authority's certificates", error))?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+                .build()
+                .map_err(|error| ReloadError::tls("the user authority's certificates", error))?;
         let unfit = |error| ReloadError::tls("the server's certificate", error);
         let mut api = ServerConfig::builder_with_details(Arc::clone(&self.provider), Arc::clone(&time))
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -169,7 +194,11 @@ impl Front {
         for config in [&mut api, &mut web] {
             config.alpn_protocols = ALPN.iter().map(|id| id.to_vec()).collect();
         }
-        Ok(Running { credential, api: Arc::new(api), web: Arc::new(web) })
+        Ok(Running {
+            credential,
+            api: Arc::new(api),
+            web: Arc::new(web),
+        })
     }
 
     /// Tells the cluster what the listeners really present and trust, read from what is installed.
@@ -213,6 +242,8 @@ impl std::fmt::Debug for ClockOfTls {
 
 impl TimeProvider for ClockOfTls {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.0.now().as_u64())))
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            self.0.now().as_u64(),
+        )))
     }
 }

@@ -37,11 +37,18 @@ impl ClientTrust {
     pub async fn read(cluster: &Cluster) -> Result<Self, ClusterError> {
         let view = cluster.authority(AuthorityType::User)?;
         let trusted = view.record.trusted().filter(|(_, key)| key.form == KeyForm::Tls);
-        let issuers = trusted.filter_map(|(generation, key)| issuer(generation, key)).collect();
+        let issuers = trusted
+            .filter_map(|(generation, key)| issuer(generation, key))
+            .collect();
         let ledger = cluster.journal().ledger();
-        let revoked =
-            ledger.revocations(AuthorityType::User, cluster.now()).await.map_err(ClusterError::Ledger)?;
-        Ok(Self { issuers, revoked: revoked.into_iter().map(|revoked| revoked.serial).collect() })
+        let revoked = ledger
+            .revocations(AuthorityType::User, cluster.now())
+            .await
+            .map_err(ClusterError::Ledger)?;
+        Ok(Self {
+            issuers,
+            revoked: revoked.into_iter().map(|revoked| revoked.serial).collect(),
+        })
     }
 
     /// The certificates of the trusted keys, DER.
@@ -62,7 +69,10 @@ impl ClientTrust {
     /// The trusted key that signed a certificate, if one did.
     pub fn issuer_of(&self, certificate: &Certificate) -> Option<SpkiSha256> {
         let signed = |issuer: &TrustedIssuer| certificate.verify_issued(&issuer.public_key).is_ok();
-        self.issuers.iter().find(|(_, issuer)| signed(issuer)).map(|(hash, _)| *hash)
+        self.issuers
+            .iter()
+            .find(|(_, issuer)| signed(issuer))
+            .map(|(hash, _)| *hash)
     }
 
     /// Whether a certificate was revoked.
@@ -74,7 +84,14 @@ impl ClientTrust {
 fn issuer(generation: Generation, key: &AuthorityKey) -> Option<(SpkiSha256, TrustedIssuer)> {
     let certificate = key.certificate.as_ref()?.0.clone();
     let public_key = key.public_key.clone();
-    Some((public_key.spki_sha256(), TrustedIssuer { generation, public_key, certificate }))
+    Some((
+        public_key.spki_sha256(),
+        TrustedIssuer {
+            generation,
+            public_key,
+            certificate,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -90,6 +107,9 @@ impl ClientTrust {
             };
             (public_key.spki_sha256(), issuer)
         });
-        Self { issuers: issuers.collect(), revoked: revoked.iter().map(|serial| (*serial).to_owned()).collect() }
+        Self {
+            issuers: issuers.collect(),
+            revoked: revoked.iter().map(|serial| (*serial).to_owned()).collect(),
+        }
     }
 }

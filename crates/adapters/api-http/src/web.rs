@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 
+use authority::AuthorityType;
 use axum::Json;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::Query;
+use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
+use axum::middleware::Next;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
-use authority::AuthorityType;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::documents::exports;
 use crate::endpoints;
@@ -44,23 +48,49 @@ pub fn web_router(service: Arc<Service>) -> Router {
         .route("/saml/metadata", get(saml_metadata))
         .route("/crl/{name}", get(crl))
         .fallback(nowhere)
+        .layer(from_fn_with_state(Arc::clone(&service), in_time))
         .with_state(service)
 }
 
 type Shared = State<Arc<Service>>;
 
+/// Gives an answer up that does not come in time.
+async fn in_time(State(service): Shared, request: Request, next: Next) -> Response {
+    let limit = service.limits.read;
+    match timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let slow = Problem::TooSlow {
+                seconds: limit.as_secs(),
+                goes_on: false,
+            };
+            answer(&service, Err(slow))
+        }
+    }
+}
+
 /// Whether the server can do its work. What is in its way is for whoever may read the alerts.
 async fn ready(State(service): Shared) -> Response {
-    let is_blocked = service.cluster.alerts().iter().any(|alert| alert.severity == cluster::Severity::High && stops(&alert.id));
+    let is_blocked = service
+        .cluster
+        .alerts()
+        .iter()
+        .any(|alert| alert.severity == cluster::Severity::High && stops(&alert.id));
     if is_blocked {
-        return (StatusCode::SERVICE_UNAVAILABLE, "not ready: see `signetctl status`\n").into_response();
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not ready: see `signetctl status`\n",
+        )
+            .into_response();
     }
     "ready\n".into_response()
 }
 
 /// Whether an alert means that something cannot be signed now.
 fn stops(alert: &str) -> bool {
-    ["unusable/", "backend-lost/"].iter().any(|prefix| alert.starts_with(prefix))
+    ["unusable/", "backend-lost/"]
+        .iter()
+        .any(|prefix| alert.starts_with(prefix))
 }
 
 #[derive(Serialize)]
@@ -71,7 +101,10 @@ struct Ping {
 
 async fn ping(State(service): Shared) -> Json<Ping> {
     let cluster = &service.cluster;
-    Json(Ping { cluster_name: cluster.name().to_string(), server_version: cluster.settings().version.clone() })
+    Json(Ping {
+        cluster_name: cluster.name().to_string(),
+        server_version: cluster.settings().version.clone(),
+    })
 }
 
 async fn jwks(State(service): Shared) -> Response {
@@ -101,8 +134,11 @@ struct OpenIdConfiguration {
 
 async fn openid_configuration(State(service): Shared) -> Response {
     let algorithms = service.cluster.authority(AuthorityType::OidcIdp).map(|view| {
-        let mut names: Vec<&'static str> =
-            view.record.trusted().map(|(_, key)| exports::jws_algorithm(key.reference.algorithm)).collect();
+        let mut names: Vec<&'static str> = view
+            .record
+            .trusted()
+            .map(|(_, key)| exports::jws_algorithm(key.reference.algorithm))
+            .collect();
         names.dedup();
         names
     });
@@ -123,13 +159,18 @@ async fn openid_configuration(State(service): Shared) -> Response {
 }
 
 async fn saml_metadata(State(service): Shared) -> Response {
-    let asked = api_types::ExportParameters { kind: "saml-idp".to_owned(), ..Default::default() };
+    let asked = api_types::ExportParameters {
+        kind: "saml-idp".to_owned(),
+        ..Default::default()
+    };
     answer(&service, whole(&service, asked))
 }
 
 async fn export(State(service): Shared, uri: Uri) -> Response {
-    let asked = Query::try_from_uri(&uri)
-        .map_err(|error| Problem::BadRequest { field: "query", problem: error.body_text() });
+    let asked = Query::try_from_uri(&uri).map_err(|error| Problem::BadRequest {
+        field: "query",
+        problem: error.body_text(),
+    });
     answer(&service, asked.and_then(|Query(asked)| whole(&service, asked)))
 }
 
@@ -148,7 +189,10 @@ fn whole(service: &Service, asked: api_types::ExportParameters) -> Result<Respon
                 "{} files would be sent, one for each key; ask for one with `status` active, incoming or outgoing, or for `format` pem",
                 several.len()
             );
-            Err(Problem::BadRequest { field: "format", problem })
+            Err(Problem::BadRequest {
+                field: "format",
+                problem,
+            })
         }
     }
 }
@@ -165,15 +209,21 @@ async fn crl(State(service): Shared, Path(CrlName { name }): Path<CrlName>) -> R
 }
 
 async fn find_crl(service: &Service, name: &str) -> Result<Vec<u8>, Problem> {
-    let nowhere = || Problem::NoSuchPath { path: format!("/crl/{}", crate::documents::echo(name)) };
+    let nowhere = || Problem::NoSuchPath {
+        path: format!("/crl/{}", crate::documents::echo(name)),
+    };
     let hash = name.strip_suffix(".crl").ok_or_else(nowhere)?;
     let view = service.cluster.view();
     let owner = view.authorities.iter().find(|(_, view)| {
-        view.record.trusted().any(|(_, key)| key.public_key.spki_sha256().to_string() == hash)
+        view.record
+            .trusted()
+            .any(|(_, key)| key.public_key.spki_sha256().to_string() == hash)
     });
     let (authority, _) = owner.ok_or_else(nowhere)?;
     let lists = service.cluster.crls(*authority).await?;
-    let list = lists.into_iter().find(|(key, _)| key.public_key.spki_sha256().to_string() == hash);
+    let list = lists
+        .into_iter()
+        .find(|(key, _)| key.public_key.spki_sha256().to_string() == hash);
     list.map(|(_, record)| record.der.0).ok_or_else(nowhere)
 }
 
@@ -184,7 +234,10 @@ fn file(media_type: &str, content: Vec<u8>) -> Response {
         headers.insert(header::CONTENT_TYPE, value);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -193,5 +246,10 @@ fn answer(service: &Service, answered: Result<Response, Problem>) -> Response {
 }
 
 async fn nowhere(State(service): Shared, uri: Uri) -> Response {
-    answer(&service, Err(Problem::NoSuchPath { path: crate::documents::echo(uri.path()) }))
+    answer(
+        &service,
+        Err(Problem::NoSuchPath {
+            path: crate::documents::echo(uri.path()),
+        }),
+    )
 }

@@ -78,6 +78,8 @@ impl Cluster {
             }
             self.suite = self.settings.suite.unwrap_or(suite);
             if self.suite != suite {
+                let event = AuditEvent::SuiteChanged { from: suite.to_string(), to: self.suite.to_string() };
+                self.journal.record(&Actor::System, event).await?;
                 let record = ClusterRecord { cluster, suite: self.suite, born_at, made_by };
                 let write = documents::put(key, Expect::At(stored.revision), &record)?;
                 documents::commit(self.state.as_ref(), "cluster", vec![write]).await?;

@@ -15,6 +15,7 @@ use rotation::Generation;
 use crate::Cluster;
 use crate::ClusterError;
 use crate::Refusal;
+use crate::View;
 use crate::documents;
 use crate::journal::sixteen;
 use crate::record::AuthorityKey;
@@ -104,7 +105,7 @@ impl Cluster {
         for (_, stored) in documents::load_all::<RetiredRecord>(self.state.as_ref(), "retired").await? {
             let RetiredRecord { authority, generation, key, fate, .. } = stored.value;
             let status = match fate {
-                Fate::Quarantined { .. } => KeyStatus::Quarantined,
+                Fate::Quarantined { .. } | Fate::Destroying { .. } => KeyStatus::Quarantined,
                 Fate::Held { .. } => KeyStatus::Held,
                 Fate::Destroyed { .. } => KeyStatus::Destroyed,
             };
@@ -177,7 +178,7 @@ impl Cluster {
         Ok(verdict)
     }
 
-    async fn prove(&self, key: &AuthorityKey) -> Result<Verdict, ClusterError> {
+    pub(crate) async fn prove(&self, key: &AuthorityKey) -> Result<Verdict, ClusterError> {
         let id = key.reference.id;
         let failed = |public_key_matches, error: String| Verdict {
             id,
@@ -230,8 +231,8 @@ impl Cluster {
                 };
                 let is_named = view.authorities.values().any(|view| view.record.trusted().any(|(_, key)| names(key)))
                     || retired.iter().any(|(_, stored)| names(&stored.value.key))
-                    || prepared.iter().any(|(_, stored)| {
-                        stored.value.generation == orphan.generation
+                    || prepared.iter().any(|(path, stored)| {
+                        is_still_planned(&view, path.as_str(), stored.value.generation)
                             && stored.value.keys.iter().any(|planned| planned.id == orphan.key.reference.id)
                     });
                 if !is_named {
@@ -241,6 +242,13 @@ impl Cluster {
         }
         Ok(orphans)
     }
+}
+
+/// Whether a preparation is for the generation that comes next; one that lost a race names nothing any more.
+fn is_still_planned(view: &View, path: &str, generation: Generation) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let authority = name.parse::<AuthorityType>().ok().and_then(|kind| view.authorities.get(&kind));
+    authority.is_none_or(|authority| authority.record.rotation.newest().next() == generation)
 }
 
 /// A key found by its label, as a key that could be named. Half-made keys have no public key to be recognised by: they are left alone.

@@ -14,6 +14,7 @@ use profile::TokenRequest;
 use profile::X509Request;
 use rotation::Generation;
 use ssh_cert::SubjectKey;
+use zeroize::Zeroizing;
 
 use crate::Cluster;
 use crate::ClusterError;
@@ -64,7 +65,7 @@ pub struct IssueToken {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// DER (X.509), a blob (SSH), the text of a token, which is a secret.
-    pub document: Vec<u8>,
+    pub document: Zeroizing<Vec<u8>>,
     /// Its serial: hexadecimal (X.509), decimal (SSH), the `jti` of a token.
     pub serial: String,
     /// When it begins.

@@ -4,6 +4,7 @@ use audit::Actor;
 use audit::AuditEvent;
 use authority::AuthorityType;
 use authority::KeyForm;
+use aws_lc_rs::digest;
 use key::SpkiSha256;
 use ledger::CertificateQuery;
 use names::Serial;
@@ -94,7 +95,7 @@ impl Cluster {
         let linted = profile::lint_authority(plan).map_err(lint_refusal)?;
         let signer = self.signer_for(authority, generation, key)?;
         let allowed_by = format!("generation {generation} of the {authority} authority is being made");
-        let der = self.issue(actor, &signer, linted, &allowed_by).await?.document;
+        let der = self.issue(actor, &signer, linted, &allowed_by).await?.document.to_vec();
         key.certificate = Some(HexBytes(der));
         issuer_of(authority, key)
     }
@@ -122,7 +123,12 @@ impl Cluster {
         let now = self.now();
         let mut plan = CrlPlan::under(&issuer, number, now, now.plus(CRL_LIFE));
         let count = revoked.len();
+        let serials_sha256 = serials_sha256(&revoked);
         plan.revoked = revoked;
+        for entry in &mut plan.revoked {
+            // After a clock stepped back: a list cannot name what has not happened yet.
+            entry.revoked_at = entry.revoked_at.min(now);
+        }
         let event = AuditEvent::RevocationListCreated {
             authority: signer.authority,
             key_id: signer.key.reference.id,
@@ -134,7 +140,7 @@ impl Cluster {
         let next_update = plan.next_update;
         let linted = profile::lint_crl(plan, &issuer).map_err(lint_refusal)?;
         let der = signer.sign_unnumbered(linted).await?;
-        Ok(CrlRecord { number, this_update: now, next_update, der: HexBytes(der), revoked: count })
+        Ok(CrlRecord { number, this_update: now, next_update, der: HexBytes(der), revoked: count, serials_sha256 })
     }
 
     /// Makes the revocation lists again that are a day old or lack a revocation. Each key has its own.
@@ -155,6 +161,21 @@ impl Cluster {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Makes the list of the key that signed a certificate again, if it is a trusted one.
+    pub(crate) async fn refresh_crl_of(
+        &self,
+        authority: AuthorityType,
+        issuer: SpkiSha256,
+    ) -> Result<(), ClusterError> {
+        let view = self.authority(authority)?;
+        for (generation, key) in view.record.trusted() {
+            if key.form == KeyForm::Tls && key.public_key.spki_sha256() == issuer {
+                self.refresh_crl(authority, generation, key).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn refresh_crl(
         &self,
         authority: AuthorityType,
@@ -169,7 +190,7 @@ impl Cluster {
             Some(stored) => {
                 let age = self.now().0.saturating_sub(stored.value.this_update.0);
                 let is_young = age >= 0 && age.unsigned_abs() < CRL_RENEW.seconds();
-                if is_young && stored.value.revoked == revoked.len() {
+                if is_young && stored.value.serials_sha256 == serials_sha256(&revoked) {
                     return Ok(());
                 }
                 (stored.value.number.saturating_add(1), Expect::At(stored.revision))
@@ -217,6 +238,12 @@ impl Cluster {
         }
         Ok(lists)
     }
+}
+
+fn serials_sha256(revoked: &[RevokedCertificate]) -> String {
+    let mut serials: Vec<String> = revoked.iter().map(|entry| entry.serial.to_string()).collect();
+    serials.sort_unstable();
+    hex::encode(digest::digest(&digest::SHA256, serials.join(",").as_bytes()))
 }
 
 fn crl_path(key: &AuthorityKey) -> Result<StateKey, ClusterError> {

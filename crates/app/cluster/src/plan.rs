@@ -53,9 +53,15 @@ impl Cluster {
             Step::To(phase) => {
                 // The request itself must be allowed, even where only the whole way is shown.
                 rotation::event_for(&record.rotation, phase, next).map_err(refused)?;
+                // Whoever takes over by hand ends the schedule.
+                schedule = None;
                 if is_beginning { Goal::Rotate { next } } else { Goal::Finish }
             }
-            Step::Distrust => Goal::Finish,
+            Step::Distrust => {
+                rotation::step(&record.rotation, rotation::Event::Distrust).map_err(refused)?;
+                schedule = None;
+                Goal::Finish
+            }
             Step::Automatic { grace_period } => {
                 let length = std::time::Duration::from_secs(grace_period.seconds());
                 schedule = Some(Schedule::split(self.now(), length).map_err(refused)?);
@@ -96,7 +102,7 @@ impl Cluster {
             };
             let issued = self.journal.ledger().certificates(&query).await.map_err(ClusterError::Ledger)?;
             for certificate in issued {
-                if certificate.subject == self.name().as_str() {
+                if x509::Certificate::from_der(&certificate.bytes).is_ok_and(|parsed| parsed.is_ca()) {
                     continue; // The authority's own certificate goes with its key.
                 }
                 if dependants.len() < DEPENDANTS_NAMED {
@@ -109,7 +115,7 @@ impl Cluster {
             }
         }
         if more > 0 {
-            dependants.push(format!("and {more} more; `signetctl auth ls --type={authority}` lists them"));
+            dependants.push(format!("and {more} more; `signetctl certs ls --type={authority}` lists them"));
         }
         Ok(dependants)
     }
@@ -120,20 +126,20 @@ const fn must_act(authority: AuthorityType) -> &'static [&'static str] {
     match authority {
         AuthorityType::Host => &[
             "init: add the incoming authority to the known_hosts of plain OpenSSH clients (`signetctl auth export --type=host`); give joining agents both CA pins",
-            "update_servers: issue new host certificates to plain OpenSSH servers (`signetctl auth sign --format=openssh --host=<name>`)",
+            "update_servers: issue new host certificates to plain OpenSSH servers (`signetctl auth sign --format=openssh --host=<name> --out=<name>`)",
             "standby: remove the old authority from known_hosts",
         ],
         AuthorityType::User => &[
-            "init: export the incoming authority to every sshd's TrustedUserCAKeys (`signetctl auth export --type=user`)",
+            "init: export the incoming authority to every sshd's TrustedUserCAKeys (`signetctl auth export --type=user --format=public_keys`)",
             "update_clients: have people log in again, or wait for their certificates to expire, before standby",
             "standby: export again, to stop trusting the old authority",
         ],
         AuthorityType::Db => &[
-            "init: issue new server certificates to databases (`signetctl auth sign --format=db`); they are already signed by the incoming keys",
+            "init: issue new server certificates to databases (`signetctl auth sign --format=db --host=<name> --out=<name>`); they are already signed by the incoming keys",
             "standby: clients of databases may stop trusting the old authority",
         ],
         AuthorityType::DbClient => &[
-            "init: add the incoming authority to the databases' client CA file (`signetctl auth sign --format=db` writes both)",
+            "init: add the incoming authority to the databases' client CA file (`signetctl auth sign --format=db --host=<name> --out=<name>` writes both)",
             "standby: remove the old authority from the databases' client CA file",
         ],
         AuthorityType::Openssh => &[

@@ -168,6 +168,11 @@ pub enum Fate {
         /// Since when.
         since: UnixSeconds,
     },
+    /// Its destruction has begun: it cannot be restored any more.
+    Destroying {
+        /// Since when.
+        since: UnixSeconds,
+    },
     /// It was destroyed.
     Destroyed {
         /// When.
@@ -199,6 +204,8 @@ pub struct CrlRecord {
     pub der: HexBytes,
     /// How many revocations it lists.
     pub revoked: usize,
+    /// SHA-256 of the serials it lists, in order, hexadecimal: two lists of one length may name different certificates.
+    pub serials_sha256: String,
 }
 
 /// An auth server: `server/<id>`.

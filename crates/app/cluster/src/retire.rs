@@ -5,11 +5,12 @@ use audit::AuditEvent;
 use audit::Outcome;
 use authority::AuthorityType;
 use key::KeyId;
+use ledger::Record;
+use names::Ttl;
 use names::UnixSeconds;
 use rotation::Fact;
 use rotation::Generation;
 use state::Expect;
-use state::Revision;
 use state::Write;
 
 use crate::Cluster;
@@ -23,6 +24,9 @@ use crate::record::Fate;
 use crate::record::PrepareRecord;
 use crate::record::RetiredRecord;
 use crate::rotator::reason_retired;
+
+/// How long a key that could not be destroyed is left alone.
+const RETRY_AFTER: Ttl = Ttl::from_hours(1);
 
 /// What a sweep did, or would do, with a retired key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +59,14 @@ pub enum Verdict {
 }
 
 impl Cluster {
-    /// Takes the generations no longer trusted out of a record and answers the documents that put their keys in quarantine.
-    pub(crate) async fn retire_untrusted(
+    /// Takes the generations no longer trusted out of a record; answers the documents that put their keys in quarantine, and the
+    /// events to be recorded before they are written.
+    pub(crate) fn retire_untrusted(
         &self,
         actor: &Actor,
         record: &mut AuthorityRecord,
         facts: &[Fact],
-    ) -> Result<Vec<Write>, ClusterError> {
+    ) -> Result<Vec<(Write, Record)>, ClusterError> {
         let trusted = record.desired().trusts;
         let untrusted: Vec<Generation> =
             record.generations.keys().copied().filter(|generation| !trusted.contains(generation)).collect();
@@ -70,20 +75,20 @@ impl Cluster {
             let Some(set) = record.generations.remove(&generation) else { continue };
             for key in set.keys {
                 let reason = reason_retired(facts, generation);
-                writes.push(self.quarantine(actor, record.authority, generation, key, reason).await?);
+                writes.push(self.quarantine(actor, record.authority, generation, key, reason)?);
             }
         }
         Ok(writes)
     }
 
-    async fn quarantine(
+    fn quarantine(
         &self,
         actor: &Actor,
         authority: AuthorityType,
         generation: Generation,
         key: AuthorityKey,
         reason: &str,
-    ) -> Result<Write, ClusterError> {
+    ) -> Result<(Write, Record), ClusterError> {
         let now = self.now();
         let destroy_after = now.plus(self.settings.quarantine);
         let event = AuditEvent::KeyQuarantined {
@@ -94,7 +99,7 @@ impl Cluster {
             destroy_after,
             reason: reason.to_owned(),
         };
-        self.journal.record(actor, event).await?;
+        let (_, event) = self.journal.event(actor, event)?;
         let path = documents::path("retired", key.reference.id)?;
         let record = RetiredRecord {
             authority,
@@ -104,7 +109,7 @@ impl Cluster {
             reason: reason.to_owned(),
             fate: Fate::Quarantined { destroy_after },
         };
-        documents::put(path, Expect::Anything, &record)
+        Ok((documents::put(path, Expect::Anything, &record)?, event))
     }
 
     /// Destroys the retired keys whose quarantine has passed, and says what becomes of the others.
@@ -122,25 +127,32 @@ impl Cluster {
                 Fate::Destroyed { .. } => continue,
                 Fate::Held { .. } => Verdict::Held,
                 Fate::Quarantined { destroy_after } if destroy_after > self.now() => Verdict::Waits(destroy_after),
-                Fate::Quarantined { .. } => match self.doubt(key).await? {
+                Fate::Quarantined { .. } | Fate::Destroying { .. } => match self.doubt(key).await? {
                     Some(doubt) => Verdict::Kept(doubt),
                     None if dry_run => Verdict::WouldBeDestroyed,
-                    None => self.destroy(actor, &stored).await,
+                    None => Verdict::Destroyed,
                 },
             };
-            swept.push(Swept {
+            let mut entry = Swept {
                 id: key.reference.id,
                 authority: *authority,
                 generation: *generation,
                 locator: key.reference.locator(),
                 verdict,
-            });
+            };
+            if entry.verdict == Verdict::Destroyed {
+                entry.verdict = self.destroy(actor, stored).await;
+            }
+            swept.push(entry);
         }
         Ok(swept)
     }
 
     /// Why a key must not be destroyed: somebody still names it, or its backend is not here.
     async fn doubt(&self, key: &AuthorityKey) -> Result<Option<String>, ClusterError> {
+        if let Some(doubt) = self.clock_doubt() {
+            return Ok(Some(doubt));
+        }
         let view = crate::cluster::read_view(self.state.as_ref()).await?;
         if view.authorities.len() != AuthorityType::ALL.len() {
             return Ok(Some("not every authority could be read".into()));
@@ -167,17 +179,23 @@ impl Cluster {
         Ok(None)
     }
 
-    async fn destroy(&self, actor: &Actor, stored: &Stored<RetiredRecord>) -> Verdict {
+    async fn destroy(&self, actor: &Actor, stored: Stored<RetiredRecord>) -> Verdict {
+        let id = stored.value.key.reference.id;
         match self.try_destroy(actor, stored).await {
             Ok(()) => Verdict::Destroyed,
             Err(error) => {
-                tracing::warn!(key_id = %stored.value.key.reference.id, error = %error, "a retired key was kept");
+                tracing::warn!(key_id = %id, error = %error, "a retired key was kept");
                 Verdict::Kept(error.to_string())
             }
         }
     }
 
-    async fn try_destroy(&self, actor: &Actor, stored: &Stored<RetiredRecord>) -> Result<(), ClusterError> {
+    /// Destroys a key. Its record says so first, by compare-and-swap: from then on nobody can restore it, and whoever did so
+    /// in this moment is not overtaken.
+    async fn try_destroy(&self, actor: &Actor, mut stored: Stored<RetiredRecord>) -> Result<(), ClusterError> {
+        if let Fate::Quarantined { .. } = stored.value.fate {
+            stored = self.decide(stored, Fate::Destroying { since: self.now() }).await?;
+        }
         let RetiredRecord { authority, generation, key, .. } = &stored.value;
         let Some(backend) = self.custody.holder(&key.reference) else {
             return Err(Refusal::UnknownKey(key.reference.id).into());
@@ -194,16 +212,25 @@ impl Cluster {
         self.journal.record(actor, announce(Outcome::Success)).await?;
         if let Err(source) = backend.destroy(&key.reference).await {
             self.journal.record(actor, announce(Outcome::Failure(source.to_string()))).await?;
-            return Err(ClusterError::key(format!("destroying key {}", key.reference.id), source));
+            let error = ClusterError::key(format!("destroying key {}", key.reference.id), source);
+            // Not again at once: a backend that fails would fill the log.
+            let destroy_after = self.now().plus(RETRY_AFTER);
+            self.decide(stored, Fate::Quarantined { destroy_after }).await?;
+            return Err(error);
         }
-        self.decide(stored, Fate::Destroyed { at: self.now() }).await
+        self.decide(stored, Fate::Destroyed { at: self.now() }).await.map(|_| ())
     }
 
-    async fn decide(&self, stored: &Stored<RetiredRecord>, fate: Fate) -> Result<(), ClusterError> {
+    async fn decide(
+        &self,
+        stored: Stored<RetiredRecord>,
+        fate: Fate,
+    ) -> Result<Stored<RetiredRecord>, ClusterError> {
         let id = stored.value.key.reference.id;
-        let record = RetiredRecord { fate, ..stored.value.clone() };
-        let write = documents::put(documents::path("retired", id)?, Expect::At(stored.revision), &record)?;
-        documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await.map(|_: Revision| ())
+        let value = RetiredRecord { fate, ..stored.value };
+        let write = documents::put(documents::path("retired", id)?, Expect::At(stored.revision), &value)?;
+        let revision = documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await?;
+        Ok(Stored { value, revision })
     }
 
     /// Takes a key out of quarantine: it is kept, though not trusted, until it is retired again.
@@ -215,6 +242,7 @@ impl Cluster {
         let refused = match stored.value.fate {
             Fate::Quarantined { .. } => None,
             Fate::Held { .. } => Some(("held", "it was restored already")),
+            Fate::Destroying { .. } => Some(("being destroyed", "its quarantine has passed, and its destruction has begun")),
             Fate::Destroyed { .. } => Some(("destroyed", "a destroyed key cannot be restored; restore the token or cancel the deletion at the cloud")),
         };
         if let Some((status, reason)) = refused {
@@ -229,7 +257,7 @@ impl Cluster {
             reason: reason.to_owned(),
         };
         self.journal.record(actor, event).await?;
-        self.decide(&stored, Fate::Held { since: self.now() }).await
+        self.decide(stored, Fate::Held { since: self.now() }).await.map(|_| ())
     }
 
     /// Puts a restored key back in quarantine, or a key found in a backend that nothing uses into it.
@@ -254,7 +282,7 @@ impl Cluster {
         let RetiredRecord { authority, generation, key, fate, .. } = stored.value;
         match fate {
             Fate::Held { .. } => {}
-            Fate::Quarantined { .. } => {
+            Fate::Quarantined { .. } | Fate::Destroying { .. } => {
                 let reason = "it is in quarantine already; `signetctl keys sweep --dry-run` says until when";
                 return Err(Refusal::KeyStatus { id, status: "quarantined", reason }.into());
             }
@@ -262,7 +290,8 @@ impl Cluster {
                 return Err(Refusal::KeyStatus { id, status: "destroyed", reason: "nothing is left to retire" }.into());
             }
         }
-        let mut write = self.quarantine(actor, authority, generation, key, reason).await?;
+        let (mut write, event) = self.quarantine(actor, authority, generation, key, reason)?;
+        self.journal.append(vec![event]).await?;
         write.expect = Expect::At(stored.revision);
         documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await.map(|_| ())
     }
@@ -271,7 +300,8 @@ impl Cluster {
     async fn retire_orphan(&self, actor: &Actor, id: KeyId, reason: &str) -> Result<(), ClusterError> {
         let orphan = self.orphans().await?.into_iter().find(|orphan| orphan.key.reference.id == id);
         let Some(orphan) = orphan else { return Err(Refusal::UnknownKey(id).into()) };
-        let mut write = self.quarantine(actor, orphan.authority, orphan.generation, orphan.key, reason).await?;
+        let (mut write, event) = self.quarantine(actor, orphan.authority, orphan.generation, orphan.key, reason)?;
+        self.journal.append(vec![event]).await?;
         write.expect = Expect::Absent;
         documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await.map(|_| ())
     }

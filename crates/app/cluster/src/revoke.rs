@@ -13,6 +13,15 @@ use crate::ClusterError;
 use crate::Refusal;
 use crate::mint::reason_named;
 
+/// A revocation, which stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The certificate.
+    pub certificate: IssuedCertificate,
+    /// Why the list of its issuer does not name it yet, when it does not.
+    pub list_problem: Option<String>,
+}
+
 impl Cluster {
     /// Revokes a certificate, and makes the revocation list of its issuer again at once.
     ///
@@ -24,13 +33,13 @@ impl Cluster {
         authority: AuthorityType,
         serial: &str,
         reason: &str,
-    ) -> Result<IssuedCertificate, ClusterError> {
+    ) -> Result<Revocation, ClusterError> {
         if reason_named(reason).is_none() {
             let problem = "is not a reason; known are unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn";
             return Err(Refusal::Malformed { field: "reason", problem: problem.into() }.into());
         }
         let certificate = self.issued(authority, serial).await?;
-        if certificate.subject == self.name().as_str() {
+        if x509::Certificate::from_der(&certificate.bytes).is_ok_and(|parsed| parsed.is_ca()) {
             let problem = "is an authority's own certificate; rotate the authority instead, with --phase or --distrust";
             return Err(Refusal::Malformed { field: "serial", problem: problem.into() }.into());
         }
@@ -48,8 +57,13 @@ impl Cluster {
             not_after: certificate.not_after,
         };
         self.journal.append(vec![event, revocation]).await?;
-        self.refresh_crls().await?;
-        Ok(certificate)
+        // The revocation stands; a list that cannot be made now is made by the next round.
+        let list = self.refresh_crl_of(authority, certificate.issuer_spki_sha256).await;
+        let list_problem = list.err().map(|error| {
+            tracing::error!(%authority, error = %error, "the revocation list could not be made again");
+            error.to_string()
+        });
+        Ok(Revocation { certificate, list_problem })
     }
 
     /// The X.509 certificate of this serial.
@@ -64,7 +78,7 @@ impl Cluster {
         Ok(certificate.ok_or_else(|| Refusal::Malformed {
             field: "serial",
             problem: format!(
-                "the {authority} authority issued no X.509 certificate of this serial; `signetctl auth ls --type={authority}` lists them"
+                "the {authority} authority issued no X.509 certificate of this serial; `signetctl certs ls --type={authority}` lists them"
             ),
         })?)
     }

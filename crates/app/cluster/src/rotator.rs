@@ -4,6 +4,7 @@ use audit::Actor;
 use audit::AuditEvent;
 use audit::Outcome;
 use authority::AuthorityType;
+use ledger::Record;
 use names::Ttl;
 use names::UnixSeconds;
 use rotation::Event;
@@ -162,20 +163,26 @@ impl Cluster {
                 key::KeyId::from_random(sixteen(self.entropy.as_ref())?).to_string()
             }
         };
-        self.announce_override(&step, &rotation_id, &present, &to).await?;
-        self.announce_distrust(&step, &rotation_id, &stored.value, &to).await?;
-        let event_uid = self.announce(&step, &rotation_id, &present, &to, Outcome::Success).await?;
+        let mut events = Vec::new();
+        events.extend(self.override_event(&step, &rotation_id, &present, &to)?);
+        events.extend(self.distrust_event(&step, &rotation_id, &stored.value, &to).await?);
+        let (event_uid, changed) =
+            self.journal.event(step.actor, phase_event(&step, &rotation_id, &present, &to, Outcome::Success))?;
+        events.push(changed);
 
         let mut record = stored.value;
         apply(&mut record, to, incoming, &rotation_id, &step, &facts, self.now());
-        record.course.event_uid = event_uid;
-        writes.extend(self.retire_untrusted(step.actor, &mut record, &facts).await?);
-        writes.push(documents::put(
-            documents::path("authority", authority)?,
-            Expect::At(stored.revision),
-            &record,
-        )?);
-        self.save(&step, &rotation_id, &present, &to, writes).await?;
+        record.course.event_uid.clone_from(&event_uid);
+        for (write, event) in self.retire_untrusted(step.actor, &mut record, &facts)? {
+            writes.push(write);
+            events.push(event);
+        }
+        let path = documents::path("authority", authority)?;
+        writes.push(documents::put(path, Expect::At(stored.revision), &record)?);
+        // Nothing can fail any more between the record of the step and the step but the save itself.
+        self.journal.append(events).await?;
+        self.save(&step, &rotation_id, &event_uid, &present, &to, writes).await?;
+        self.note_held(authority, None);
         self.refresh().await?;
         Ok(Rotated {
             authority,
@@ -187,60 +194,38 @@ impl Cluster {
         })
     }
 
-    /// Saves a step; when somebody else was first, the log says that this one did not happen.
+    /// Saves a step; when somebody else was first, the log says that this one, and all that was announced with it, did not happen.
     async fn save(
         &self,
         step: &Move<'_>,
         rotation_id: &str,
+        event_uid: &str,
         from: &Rotation,
         to: &Rotation,
         writes: Vec<Write>,
     ) -> Result<(), ClusterError> {
         let what = format!("{} authority", step.request.authority);
-        match documents::commit(self.state.as_ref(), &what, writes).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let outcome = Outcome::Failure(error.to_string());
-                // The step did not happen; the error tells the caller even when the log cannot.
-                if let Err(silent) = self.announce(step, rotation_id, from, to, outcome).await {
-                    tracing::error!(error = %silent, "a step that did not happen could not be recorded as such");
-                }
-                Err(error)
-            }
+        let Err(error) = documents::commit(self.state.as_ref(), &what, writes).await else { return Ok(()) };
+        let words = format!("{error}; nothing that was recorded with {event_uid} happened");
+        let failed = phase_event(step, rotation_id, from, to, Outcome::Failure(words));
+        // The step did not happen; the error tells the caller even when the log cannot.
+        if let Err(silent) = self.journal.record(step.actor, failed).await {
+            tracing::error!(error = %silent, "a step that did not happen could not be recorded as such");
         }
+        Err(error)
     }
 
-    async fn announce(
+    fn override_event(
         &self,
         step: &Move<'_>,
         rotation_id: &str,
         from: &Rotation,
         to: &Rotation,
-        outcome: Outcome,
-    ) -> Result<String, ClusterError> {
-        let event = AuditEvent::PhaseChanged {
-            authority: step.request.authority,
-            rotation_id: rotation_id.to_owned(),
-            from: from.phase().to_string(),
-            to: to.phase().to_string(),
-            mode: step.mode.to_string(),
-            reason: step.request.reason.clone(),
-            outcome,
-        };
-        self.journal.record(step.actor, event).await
-    }
-
-    async fn announce_override(
-        &self,
-        step: &Move<'_>,
-        rotation_id: &str,
-        from: &Rotation,
-        to: &Rotation,
-    ) -> Result<(), ClusterError> {
-        let Some(evidence) = &step.evidence else { return Ok(()) };
-        let Some(named) = evidence.overridden_by() else { return Ok(()) };
+    ) -> Result<Option<Record>, ClusterError> {
+        let Some(evidence) = &step.evidence else { return Ok(None) };
+        let Some(named) = evidence.overridden_by() else { return Ok(None) };
         if evidence.overridden().is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let event = AuditEvent::RotationOverridden {
             authority: step.request.authority,
@@ -250,17 +235,17 @@ impl Cluster {
             reason: named.why().to_owned(),
             blocked_by: evidence.overridden().iter().map(ToString::to_string).collect(),
         };
-        self.journal.record(step.actor, event).await.map(|_| ())
+        Ok(Some(self.journal.event(step.actor, event)?.1))
     }
 
-    async fn announce_distrust(
+    async fn distrust_event(
         &self,
         step: &Move<'_>,
         rotation_id: &str,
         record: &AuthorityRecord,
         to: &Rotation,
-    ) -> Result<(), ClusterError> {
-        let (Event::Distrust, Some(outgoing)) = (step.event, record.desired().outgoing) else { return Ok(()) };
+    ) -> Result<Option<Record>, ClusterError> {
+        let (Event::Distrust, Some(outgoing)) = (step.event, record.desired().outgoing) else { return Ok(None) };
         let Some(reason) = step.request.reason.clone() else {
             let problem = "say why the outgoing generation is distrusted; the log keeps it".into();
             return Err(Refusal::Malformed { field: "reason", problem }.into());
@@ -273,7 +258,7 @@ impl Cluster {
             reason,
             affected: rotation::affected(to, &parties).into_iter().map(|party| party.name).collect(),
         };
-        self.journal.record(step.actor, event).await.map(|_| ())
+        Ok(Some(self.journal.event(step.actor, event)?.1))
     }
 
     /// Takes the steps of automatic rotations whose time has come. Each authority is tried; a failure of one holds no other up.
@@ -379,6 +364,24 @@ impl Cluster {
             self.journal.record(&Actor::System, event).await?;
         }
         Ok(())
+    }
+}
+
+fn phase_event(
+    step: &Move<'_>,
+    rotation_id: &str,
+    from: &Rotation,
+    to: &Rotation,
+    outcome: Outcome,
+) -> AuditEvent {
+    AuditEvent::PhaseChanged {
+        authority: step.request.authority,
+        rotation_id: rotation_id.to_owned(),
+        from: from.phase().to_string(),
+        to: to.phase().to_string(),
+        mode: step.mode.to_string(),
+        reason: step.request.reason.clone(),
+        outcome,
     }
 }
 

@@ -14,6 +14,7 @@ use ledger::IssuedCertificate;
 use ledger::Record;
 use profile::LintedPlan;
 use profile::Summary;
+use zeroize::Zeroizing;
 use rotation::Generation;
 
 use crate::Cluster;
@@ -30,13 +31,12 @@ pub(crate) struct Signer {
     backend: Arc<dyn KeyBackend>,
 }
 
-/// Something issued and recorded.
-#[derive(Debug)]
+/// Something issued and recorded. It cannot be printed: a token is a secret.
 pub(crate) struct Issued {
     /// What it says.
     pub(crate) summary: Summary,
     /// DER (X.509), a blob (SSH), the text of a token.
-    pub(crate) document: Vec<u8>,
+    pub(crate) document: Zeroizing<Vec<u8>>,
 }
 
 impl Signer {
@@ -143,7 +143,7 @@ impl Cluster {
             bytes,
         };
         self.journal.append(vec![Record::Certificate(Box::new(issued))]).await?;
-        Ok(Issued { summary, document })
+        Ok(Issued { summary, document: Zeroizing::new(document) })
     }
 
     /// One durable append: the event, the serial, and the first use of the key where this is it.

@@ -116,7 +116,7 @@ impl Cluster {
 
     fn present_alerts(&self) -> Vec<Alert> {
         let view = self.view();
-        let mut alerts = Vec::new();
+        let mut alerts = self.raised_alerts();
         for authority in view.authorities.values() {
             let record = &authority.record;
             alerts.extend(self.custody_alert(record));
@@ -205,6 +205,17 @@ impl Cluster {
 
     fn unusable_alert(&self, record: &AuthorityRecord) -> Option<Alert> {
         let keys = record.keys_of(record.desired().signs_with);
+        let unusable = self.unusable_keys();
+        if let Some((key, error)) = keys.iter().find_map(|key| Some((key, unusable.get(&key.reference.id)?))) {
+            let authority = record.authority;
+            return Some(Alert {
+                id: format!("unusable/{authority}"),
+                severity: Severity::High,
+                message: format!("the {} key of the {authority} authority cannot sign: {error}", key.form.protocol()),
+                hint: "run `signetctl doctor` and `signetctl keys verify`; restore the backend it was in, or rotate the authority".into(),
+                since: None,
+            });
+        }
         let form = record.authority.forms().iter().find(|form| {
             !keys.iter().any(|key| key.form == **form && self.custody.holder(&key.reference).is_some())
         })?;
@@ -245,23 +256,6 @@ fn expiry_alert(record: &AuthorityRecord, now: UnixSeconds) -> Option<Alert> {
         hint: format!("rotate it: `signetctl auth rotate --type={authority}`"),
         since: None,
     })
-}
-
-/// The rotation in one line, in the words users know.
-pub fn rotation_text(record: &AuthorityRecord) -> String {
-    let Course { mode, started, schedule, last_rotated, .. } = &record.course;
-    if !record.rotation.is_in_progress() {
-        return last_rotated
-            .map_or_else(|| "standby (never rotated)".into(), |at| format!("standby (last rotated: {at})"));
-    }
-    let phase = record.rotation.phase();
-    match (mode, started, schedule) {
-        (Some(Mode::Automatic), Some(started), Some(schedule)) => {
-            let ending = schedule.standby;
-            format!("in progress (mode: automatic, phase: {phase}, started: {started}, ending: {ending})")
-        }
-        _ => format!("in progress (mode: manual, phase: {phase})"),
-    }
 }
 
 /// Who an actor is, for people.

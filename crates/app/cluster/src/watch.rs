@@ -11,7 +11,9 @@ use audit::AuditEvent;
 use authority::AuthorityType;
 use authority::KeyForm;
 use key::BackendKind;
+use key::KeyId;
 use key::KeyRef;
+use names::Ttl;
 use names::UnixSeconds;
 use rotation::Generation;
 use rotation::Owner;
@@ -23,9 +25,13 @@ use crate::ClusterError;
 use crate::documents;
 use crate::record::AuthorityRecord;
 use crate::record::ServerRecord;
+use crate::status::Alert;
 
 /// An auth server not seen for this long, in seconds, does not hold a rotation back.
 const LIVE_SECONDS: i64 = 120;
+
+/// How long an unusual move of the clock keeps keys from being destroyed, and the least that is unusual.
+const CLOCK_DOUBT: Ttl = Ttl::from_hours(1);
 
 /// What a listener of this server proves of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +55,9 @@ pub(crate) struct Watch {
     lost: Mutex<BTreeMap<String, String>>,
     held: Mutex<BTreeMap<AuthorityType, String>>,
     alerts: Mutex<BTreeMap<String, UnixSeconds>>,
+    raised: Mutex<BTreeMap<String, Alert>>,
+    unusable: Mutex<BTreeMap<KeyId, String>>,
+    clock_moved: Mutex<Option<UnixSeconds>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -59,6 +68,22 @@ impl Cluster {
     /// Notes what a listener really serves and trusts, read from the configuration it runs with.
     pub fn note_presence(&self, presence: Presence) {
         lock(&self.watch.present).insert((presence.name.clone(), presence.authority), presence);
+    }
+
+    /// Raises an alert whose cause only the surroundings of the use cases see, such as listeners that do not follow a change. It stands
+    /// until [`Cluster::settle_alert`]; one raised again under the same id replaces it.
+    pub fn raise_alert(&self, alert: Alert) {
+        lock(&self.watch.raised).insert(alert.id.clone(), alert);
+    }
+
+    /// Ends a raised alert, if there is one of this id.
+    pub fn settle_alert(&self, id: &str) {
+        lock(&self.watch.raised).remove(id);
+    }
+
+    /// The alerts that were raised and stand.
+    pub(crate) fn raised_alerts(&self) -> Vec<Alert> {
+        lock(&self.watch.raised).values().cloned().collect()
     }
 
     /// Backends that do not answer, with what they said.
@@ -119,17 +144,59 @@ impl Cluster {
         Ok(())
     }
 
+    /// Asks for the public key of every key that signs here: one that is gone is told before it is needed.
+    pub async fn check_keys(&self) {
+        let mut unusable = BTreeMap::new();
+        for view in self.view().authorities.values() {
+            for key in view.record.keys_of(view.record.desired().signs_with) {
+                let Some(backend) = self.custody.holder(&key.reference) else { continue };
+                if let Err(error) = backend.public_key(&key.reference).await
+                    && !error.is_transient()
+                {
+                    unusable.insert(key.reference.id, error.to_string());
+                }
+            }
+        }
+        *lock(&self.watch.unusable) = unusable;
+    }
+
+    /// Keys that sign here but which their backend, when last asked, did not have, with what it said.
+    pub(crate) fn unusable_keys(&self) -> BTreeMap<KeyId, String> {
+        lock(&self.watch.unusable).clone()
+    }
+
+    /// Why the clock cannot be trusted with what is irreversible: it moved by more than the time that can have passed. For an
+    /// hour after such a move nothing is destroyed; somebody will have set it right by then, or meant it.
+    pub(crate) fn clock_doubt(&self) -> Option<String> {
+        let moved = (*lock(&self.watch.clock_moved))?;
+        let until = moved.plus(CLOCK_DOUBT);
+        (self.now() < until).then(|| {
+            format!("the time since this server was last seen is unusual, the clock may be wrong; kept until {until}")
+        })
+    }
+
+    fn judge_clock(&self, seen_at: UnixSeconds) {
+        let gap = self.now().0.saturating_sub(seen_at.0);
+        let longest = CLOCK_DOUBT.seconds().cast_signed();
+        if gap > longest || gap < -60 {
+            *lock(&self.watch.clock_moved) = Some(self.now());
+        }
+    }
+
     /// Writes down that this server is here.
     ///
     /// # Errors
     /// When the state cannot be written.
     pub async fn heartbeat(&self) -> Result<(), ClusterError> {
+        let path = documents::path("server", &self.settings.server_id)?;
+        if let Some(last) = documents::load::<ServerRecord>(self.state.as_ref(), &path).await? {
+            self.judge_clock(last.value.seen_at);
+        }
         let record = ServerRecord {
             version: self.settings.version.clone(),
             store: self.custody.preferred().describe().store.clone(),
             seen_at: self.now(),
         };
-        let path = documents::path("server", &self.settings.server_id)?;
         let write = documents::put(path, state::Expect::Anything, &record)?;
         documents::commit(self.state.as_ref(), "server", vec![write]).await.map(|_| ())
     }
@@ -150,7 +217,16 @@ impl Cluster {
                 live: true,
             })
             .collect();
-        let is_reached = |key: &KeyRef| self.custody.holder(key).is_some();
+        let mut proven = BTreeSet::new();
+        if let Some(incoming) = record.desired().incoming {
+            for key in record.keys_of(incoming) {
+                // A key that cannot sign a challenge cannot sign certificates either.
+                if self.prove(key).await?.error.is_none() {
+                    proven.insert(key.reference.id);
+                }
+            }
+        }
+        let is_reached = |key: &KeyRef| proven.contains(&key.id);
         let mut owners = vec![owner(record, &self.settings.server_id, true, is_reached)];
         for (key, stored) in documents::load_all::<ServerRecord>(self.state.as_ref(), "server").await? {
             let id = key.as_str().rsplit('/').next().unwrap_or_default();

@@ -95,7 +95,12 @@ pub(crate) fn choose(config: &CaKeyConfig, cluster: &ClusterName) -> Result<Chos
 }
 
 fn pkcs11(config: &Pkcs11Config, cluster: &ClusterName) -> Result<keystore_pkcs11::Pkcs11Config, Failure> {
-    let Pkcs11Config { module_path, token, pin, max_sessions } = config;
+    let Pkcs11Config {
+        module_path,
+        token,
+        pin,
+        max_sessions,
+    } = config;
     let pin = match pin {
         PinSource::Given(pin) => pin.clone(),
         PinSource::File(path) => {
@@ -116,14 +121,23 @@ fn pkcs11(config: &Pkcs11Config, cluster: &ClusterName) -> Result<keystore_pkcs1
 }
 
 fn aws_kms(config: &AwsKmsConfig, cluster: &ClusterName) -> Result<keystore_aws_kms::AwsKmsConfig, Failure> {
-    let AwsKmsConfig { account, region, tags, multi_region } = config;
+    let AwsKmsConfig {
+        account,
+        region,
+        tags,
+        multi_region,
+    } = config;
     let settings = AwsKmsSettings {
         account: account.as_str().to_owned(),
         region: region.as_str().to_owned(),
         tags: tags.clone(),
         multi_region: multi_region.as_ref().map(|multi_region| MultiRegionSettings {
             primary_region: Some(multi_region.primary_region.as_str().to_owned()),
-            replica_regions: multi_region.replica_regions.iter().map(|region| region.as_str().to_owned()).collect(),
+            replica_regions: multi_region
+                .replica_regions
+                .iter()
+                .map(|region| region.as_str().to_owned())
+                .collect(),
         }),
         deletion_window_days: None,
         deadline: None,

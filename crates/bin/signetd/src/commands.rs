@@ -33,7 +33,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
             start::run(config)
         }
         Command::Configure => print(config::SAMPLE),
-        Command::Config { command: ConfigCommand::Check { file } } => {
+        Command::Config {
+            command: ConfigCommand::Check { file },
+        } => {
             let text = read(&file)?;
             check(&file, &text)?;
             print(&format!("{} is right.\n", file.display()))
@@ -49,7 +51,9 @@ fn configuration(named: Option<PathBuf>) -> Result<Config, Failure> {
     let default = Path::new(DEFAULT_FILE);
     match fs::read_to_string(default) {
         Ok(text) => check(default, &text),
-        Err(error) if error.kind() == ErrorKind::NotFound => check(Path::new("the built-in configuration"), ""),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            check(Path::new("the built-in configuration"), "")
+        }
         Err(error) => Err(unreadable(default, &error)),
     }
 }
@@ -59,17 +63,26 @@ fn read(file: &Path) -> Result<String, Failure> {
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
-    let hint = match error.kind() {
-        ErrorKind::NotFound => "make one: `signetd configure > signet.yaml`",
-        ErrorKind::InvalidData => "is this the right file? A configuration is text in UTF-8",
-        _ => "check the path and its permissions",
+    let hint = if error.kind() == ErrorKind::NotFound {
+        "make one: `signetd configure > signet.yaml`"
+    } else if error.kind() == ErrorKind::InvalidData {
+        "is this the right file? A configuration is text in UTF-8"
+    } else {
+        "check the path and its permissions"
     };
-    Failure::new(format!("cannot read the configuration {}: {error}", file.display()), hint)
+    Failure::new(
+        format!("cannot read the configuration {}: {error}", file.display()),
+        hint,
+    )
 }
 
 fn check(file: &Path, text: &str) -> Result<Config, Failure> {
     config::load(text, &host::environment()).map_err(|error| {
-        let problems: Vec<String> = error.problems.iter().map(|problem| format!("  {problem}")).collect();
+        let problems: Vec<String> = error
+            .problems
+            .iter()
+            .map(|problem| format!("  {problem}"))
+            .collect();
         Failure::new(
             format!("{} cannot be used:\n{}", file.display(), problems.join("\n")),
             "`signetd configure` prints a full sample",
@@ -79,8 +92,12 @@ fn check(file: &Path, text: &str) -> Result<Config, Failure> {
 
 /// Moves everything that lies in the data directory by default along with it.
 fn move_data_dir(config: &mut Config, directory: PathBuf) -> Result<(), Failure> {
-    let directory = std::path::absolute(&directory)
-        .map_err(|error| Failure::of(&format!("cannot use the data directory {}", directory.display()), &error))?;
+    let directory = std::path::absolute(&directory).map_err(|error| {
+        Failure::of(
+            &format!("cannot use the data directory {}", directory.display()),
+            &error,
+        )
+    })?;
     let config::StorageConfig::Sqlite { directory: databases } = &mut config.storage;
     if let Ok(below) = databases.strip_prefix(&config.data_dir) {
         *databases = directory.join(below);

@@ -28,15 +28,6 @@ pub(crate) struct DataDir {
     _lock: DataDirLock,
 }
 
-/// What the data directory holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Nothing yet.
-    Nothing,
-    /// A state, which may be of a cluster or of a start that did not get far.
-    State,
-}
-
 impl DataDir {
     /// Makes the directory with mode 0700, or checks that it is private; takes it for this process alone.
     ///
@@ -46,7 +37,11 @@ impl DataDir {
         make_private(root)?;
         let lock = DataDirLock::take(root).map_err(|error| Failure::said(chain(&error)))?;
         make_private(databases)?;
-        Ok(Self { root: root.to_owned(), databases: databases.to_owned(), _lock: lock })
+        Ok(Self {
+            root: root.to_owned(),
+            databases: databases.to_owned(),
+            _lock: lock,
+        })
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -70,25 +65,30 @@ impl DataDir {
         self.root.join("server_id")
     }
 
-    /// Looks at what is there before anything is made.
+    /// Looks at what is there before a state is made.
     ///
     /// # Errors
     /// When the state is gone but what belongs to it is not: a start would make a second cluster.
-    pub(crate) fn content(&self) -> Result<Content, Failure> {
+    pub(crate) fn check_first(&self) -> Result<(), Failure> {
         let state = self.state();
         if exists(&state)? {
-            return Ok(Content::State);
+            return Ok(());
         }
         for rest in [self.ledger(), self.sealing_key(), self.server_id_file()] {
             if exists(&rest)? {
                 let (state, rest) = (state.display(), rest.display());
                 return Err(Failure::new(
-                    format!("the cluster's state {state} is missing, but {rest} is there: starting would make a second cluster"),
-                    format!("restore {state} from a backup; or, to begin anew and lose the cluster, move {} away", self.root.display()),
+                    format!(
+                        "the cluster's state {state} is missing, but {rest} is there: starting would make a second cluster"
+                    ),
+                    format!(
+                        "restore {state} from a backup; or, to begin anew and lose the cluster, move {} away",
+                        self.root.display()
+                    ),
                 ));
             }
         }
-        Ok(Content::Nothing)
+        Ok(())
     }
 
     /// Checks that everything that belongs to the cluster in the state is there.
@@ -104,8 +104,11 @@ impl DataDir {
         for (path, what) in parts {
             if !exists(&path)? {
                 return Err(Failure::new(
-                    format!("{} is missing: {what}. A new one would not be what it was", path.display()),
-                    "restore it from a backup".to_owned(),
+                    format!(
+                        "{} is missing: {what}. A new one would not be what it was",
+                        path.display()
+                    ),
+                    "restore it from a backup",
                 ));
             }
         }
@@ -123,7 +126,10 @@ impl DataDir {
             Ok(text) => {
                 let id = text.trim();
                 return id.parse::<KeyId>().map(|id| id.to_string()).map_err(|_| {
-                    Failure::new(format!("{} holds no id of a server", path.display()), "restore it from a backup")
+                    Failure::new(
+                        format!("{} holds no id of a server", path.display()),
+                        "restore it from a backup",
+                    )
                 });
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -133,28 +139,38 @@ impl DataDir {
         let id = KeyId::from_random(random).to_string();
         // Whole or not at all: a half-written id would be another server's.
         let draft = self.root.join("server_id.new");
-        let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).and_then(
-            |mut file| {
+        let written = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| {
                 writeln!(file, "{id}")?;
                 file.sync_all()
-            },
-        );
-        written.and_then(|()| fs::rename(&draft, &path)).and_then(|()| File::open(&self.root)?.sync_all()).map_err(failed)?;
+            });
+        written
+            .and_then(|()| fs::rename(&draft, &path))
+            .and_then(|()| File::open(&self.root)?.sync_all())
+            .map_err(failed)?;
         Ok(id)
     }
 }
 
 fn exists(path: &Path) -> Result<bool, Failure> {
-    path.try_exists().map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))
+    path.try_exists()
+        .map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))
 }
 
 fn make_private(path: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| {
-        Failure::of(&format!("cannot make the directory {}", path.display()), &error)
-            .with_hint("choose another with `signet.data_dir` or `--data-dir`, or make it for this user with mode 0700")
+        Failure::of(&format!("cannot make the directory {}", path.display()), &error).with_hint(
+            "choose another with `signet.data_dir` or `--data-dir`, or make it for this user with mode 0700",
+        )
     })?;
-    let found = fs::metadata(path).map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))?;
+    let found = fs::metadata(path)
+        .map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))?;
     let (mode, path) = (found.mode() & 0o7777, path.display());
     if mode & 0o077 != 0 {
         return Err(Failure::new(
@@ -165,7 +181,10 @@ fn make_private(path: &Path) -> Result<(), Failure> {
     let own = Uid::effective().as_raw();
     if found.uid() != own {
         return Err(Failure::new(
-            format!("the directory {path} belongs to the user with number {}, and this process runs as {own}", found.uid()),
+            format!(
+                "the directory {path} belongs to the user with number {}, and this process runs as {own}",
+                found.uid()
+            ),
             format!("run `chown -R {own} {path}`, or start signetd as its owner"),
         ));
     }

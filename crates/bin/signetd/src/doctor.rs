@@ -54,7 +54,12 @@ impl Doctor {
         let path = self.data_dir.display();
         let what = "the data directory is private";
         match fs::metadata(&self.data_dir) {
-            Err(error) => bad("data_dir", what, format!("{path} cannot be looked at: {error}"), "check its owner"),
+            Err(error) => bad(
+                "data_dir",
+                what,
+                format!("{path} cannot be looked at: {error}"),
+                "check its owner",
+            ),
             Ok(found) if found.mode() & 0o077 != 0 => bad(
                 "data_dir",
                 what,
@@ -84,7 +89,11 @@ impl Doctor {
             }
         }
         if findings.is_empty() {
-            findings.push(good("data_dir.files", what, format!("{} looked at", self.private_files.len())));
+            findings.push(good(
+                "data_dir.files",
+                what,
+                format!("{} looked at", self.private_files.len()),
+            ));
         }
         findings
     }
@@ -92,9 +101,20 @@ impl Doctor {
     /// The log only grows: an entry from the future means that the clock went back.
     async fn clock(&self) -> Finding {
         let what = "the clock agrees with the log";
-        let query = ledger::EventQuery { limit: 1, newest_first: true, ..ledger::EventQuery::default() };
+        let query = ledger::EventQuery {
+            limit: 1,
+            newest_first: true,
+            ..ledger::EventQuery::default()
+        };
         let newest = match self.cluster.journal().ledger().events(&query).await {
-            Err(error) => return bad("clock", what, format!("the log does not read: {}", chain(&error)), "see the server's log"),
+            Err(error) => {
+                return bad(
+                    "clock",
+                    what,
+                    format!("the log does not read: {}", chain(&error)),
+                    "see the server's log",
+                );
+            }
             Ok(entries) => entries.into_iter().next(),
         };
         let now = self.clock.now();
@@ -115,15 +135,30 @@ impl Doctor {
 
     async fn backend(&self, place: &str, config: &CaKeyConfig) -> Vec<Finding> {
         match backends::choose(config, self.cluster.name()) {
-            Err(failure) => vec![bad(place, "the configuration can be used", failure.to_string(), "correct it and restart")],
-            Ok(Chosen::Software) => vec![good(place, "where new keys are made", "software keys, sealed".to_owned())],
+            Err(failure) => vec![bad(
+                place,
+                "the configuration can be used",
+                failure.to_string(),
+                "correct it and restart",
+            )],
+            Ok(Chosen::Software) => vec![good(
+                place,
+                "where new keys are made",
+                "software keys, sealed".to_owned(),
+            )],
             Ok(Chosen::Pkcs11(config)) => {
                 let findings = keystore_pkcs11::examine(&config, &self.wanted()).await;
-                findings.into_iter().map(|finding| token(place, finding)).collect()
+                findings
+                    .into_iter()
+                    .map(|finding| token(place, finding))
+                    .collect()
             }
             Ok(Chosen::AwsKms(config)) => {
                 let findings = keystore_aws_kms::examine(&config).await;
-                findings.into_iter().map(|finding| cloud(place, finding)).collect()
+                findings
+                    .into_iter()
+                    .map(|finding| cloud(place, finding))
+                    .collect()
             }
         }
     }
@@ -132,8 +167,9 @@ impl Doctor {
     fn wanted(&self) -> Vec<KeyAlgorithm> {
         let suite = self.cluster.suite();
         let all = authority::AuthorityType::ALL.into_iter();
-        let mut wanted: Vec<KeyAlgorithm> =
-            all.flat_map(|kind| kind.forms().iter().map(move |form| suite.algorithm(kind, *form))).collect();
+        let mut wanted: Vec<KeyAlgorithm> = all
+            .flat_map(|kind| kind.forms().iter().map(move |form| suite.algorithm(kind, *form)))
+            .collect();
         wanted.sort_unstable();
         wanted.dedup();
         wanted
@@ -143,7 +179,10 @@ impl Doctor {
         let mut findings = Vec::new();
         for backend in self.cluster.custody().all() {
             let description = backend.describe();
-            let (id, what) = (format!("backend.{}", description.kind.document_name().to_lowercase()), "the backend answers");
+            let (id, what) = (
+                format!("backend.{}", description.kind.document_name().to_lowercase()),
+                "the backend answers",
+            );
             findings.push(match backend.health().await {
                 Ok(()) => good(&id, what, description.summary.clone()),
                 Err(error) => bad(&id, what, chain(&error), "until it answers its keys cannot sign"),
@@ -155,7 +194,14 @@ impl Doctor {
     async fn keys(&self) -> Vec<Finding> {
         let what = "every key in use is where it should be";
         let keys = match self.cluster.keys().await {
-            Err(error) => return vec![bad("keys", what, chain(&error), "see the findings about the backends")],
+            Err(error) => {
+                return vec![bad(
+                    "keys",
+                    what,
+                    chain(&error),
+                    "see the findings about the backends",
+                )];
+            }
             Ok(keys) => keys,
         };
         let mut findings = Vec::new();
@@ -212,7 +258,11 @@ impl Doctor {
 }
 
 fn token(place: &str, finding: keystore_pkcs11::Finding) -> Finding {
-    let keystore_pkcs11::Finding { check, severity, message } = finding;
+    let keystore_pkcs11::Finding {
+        check,
+        severity,
+        message,
+    } = finding;
     let (id, what) = match check {
         keystore_pkcs11::Check::ModuleFile => ("module_file", "the module's file is there and safe"),
         keystore_pkcs11::Check::Module => ("module", "the module starts"),
@@ -227,14 +277,29 @@ fn token(place: &str, finding: keystore_pkcs11::Finding) -> Finding {
         keystore_pkcs11::Severity::Error => FindingSeverity::Error,
     };
     // What to do is part of what a token's finding says, after a semicolon.
-    let fix = (severity != FindingSeverity::Ok).then(|| message.rsplit("; ").next().map(str::to_owned)).flatten();
-    Finding { id: format!("{place}.pkcs11.{id}"), severity, what: what.to_owned(), detail: message, fix }
+    let fix = (severity != FindingSeverity::Ok)
+        .then(|| message.rsplit("; ").next().map(str::to_owned))
+        .flatten();
+    Finding {
+        id: format!("{place}.pkcs11.{id}"),
+        severity,
+        what: what.to_owned(),
+        detail: message,
+        fix,
+    }
 }
 
 fn cloud(place: &str, finding: keystore_aws_kms::Finding) -> Finding {
-    let keystore_aws_kms::Finding { check, verdict, seen, fix } = finding;
+    let keystore_aws_kms::Finding {
+        check,
+        verdict,
+        seen,
+        fix,
+    } = finding;
     let (id, what) = match check {
-        keystore_aws_kms::Check::Credentials => ("credentials", "there are credentials, and AWS accepts them"),
+        keystore_aws_kms::Check::Credentials => {
+            ("credentials", "there are credentials, and AWS accepts them")
+        }
         keystore_aws_kms::Check::Endpoint => ("endpoint", "AWS answers"),
         keystore_aws_kms::Check::Clock => ("clock", "the clock agrees with that of AWS"),
         keystore_aws_kms::Check::Account => ("account", "the credentials are of the configured account"),
@@ -249,14 +314,32 @@ fn cloud(place: &str, finding: keystore_aws_kms::Finding) -> Finding {
         keystore_aws_kms::Verdict::Unproven => FindingSeverity::Warning,
         keystore_aws_kms::Verdict::Bad => FindingSeverity::Error,
     };
-    Finding { id: format!("{place}.aws_kms.{id}"), severity, what: what.to_owned(), detail: seen, fix }
+    Finding {
+        id: format!("{place}.aws_kms.{id}"),
+        severity,
+        what: what.to_owned(),
+        detail: seen,
+        fix,
+    }
 }
 
 fn good(id: &str, what: &str, detail: String) -> Finding {
-    Finding { id: id.to_owned(), severity: FindingSeverity::Ok, what: what.to_owned(), detail, fix: None }
+    Finding {
+        id: id.to_owned(),
+        severity: FindingSeverity::Ok,
+        what: what.to_owned(),
+        detail,
+        fix: None,
+    }
 }
 
 fn bad(id: &str, what: &str, detail: String, fix: &str) -> Finding {
     let severity = FindingSeverity::Error;
-    Finding { id: id.to_owned(), severity, what: what.to_owned(), detail, fix: Some(fix.to_owned()) }
+    Finding {
+        id: id.to_owned(),
+        severity,
+        what: what.to_owned(),
+        detail,
+        fix: Some(fix.to_owned()),
+    }
 }

@@ -17,25 +17,52 @@ pub(crate) struct Places {
 
 /// The first start says what it made and what to run next; every other says in a line that it is up.
 pub(crate) fn greeting(cluster: &Cluster, opened: &Opened, places: &Places) -> String {
-    let Places { data_dir, socket, api, web } = places;
+    let Places {
+        data_dir,
+        socket,
+        api,
+        web,
+    } = places;
     let (name, storage) = (cluster.name().as_str(), cluster.custody().kind());
     if !opened.is_new {
         let mut text = String::new();
         if !opened.made.is_empty() {
-            let names: Vec<String> = opened.made.iter().map(|(authority, _)| authority.to_string()).collect();
+            let names: Vec<String> = opened
+                .made
+                .iter()
+                .map(|(authority, _)| authority.to_string())
+                .collect();
             let _ = writeln!(text, "Made the missing authorities {}.", names.join(", "));
         }
         let count = cluster.view().authorities.len();
-        let _ = writeln!(text, "Cluster {name} is up: {count} authorities, new keys go to {storage}; API {api}, web https://{web}, socket {}", socket.display());
+        let _ = writeln!(
+            text,
+            "Cluster {name} is up: {count} authorities, new keys go to {storage}; API {api}, web https://{web}, socket {}",
+            socket.display()
+        );
         return text;
     }
-    let mut text = format!("Made the cluster {name} with the algorithms of {}.\n\n", cluster.suite().as_str());
-    let _ = writeln!(text, "{:<10} {:<9} {:<12} storage", "authority", "protocol", "algorithm");
-    for view in authority::AuthorityType::ALL.iter().filter_map(|kind| cluster.authority(*kind).ok()) {
+    let mut text = format!(
+        "Made the cluster {name} with the algorithms of {}.\n\n",
+        cluster.suite().as_str()
+    );
+    let _ = writeln!(
+        text,
+        "{:<10} {:<9} {:<12} storage",
+        "authority", "protocol", "algorithm"
+    );
+    for view in authority::AuthorityType::ALL
+        .iter()
+        .filter_map(|kind| cluster.authority(*kind).ok())
+    {
         for line in Cluster::key_lines(&view.record) {
             let (kind, key) = (view.record.authority, &line.key);
             let (protocol, algorithm) = (key.form.protocol(), key.reference.algorithm.as_str());
-            let _ = writeln!(text, "{kind:<10} {protocol:<9} {algorithm:<12} {}", key.reference.backend);
+            let _ = writeln!(
+                text,
+                "{kind:<10} {protocol:<9} {algorithm:<12} {}",
+                key.reference.backend
+            );
         }
     }
     let (data_dir, socket) = (data_dir.display(), socket.display());
@@ -48,7 +75,7 @@ Web     https://{web}   certificates, revocation lists and key sets for everybod
 
 Next
   signetctl status
-  signetctl auth export --type=user                                      for the TrustedUserCAKeys of your hosts
+  signetctl auth export --type=user --format=public_keys                 for the TrustedUserCAKeys of your hosts
   signetctl auth sign --format=file --user=<you> --roles=editor --out=<you>   to work from another machine
 "
     );

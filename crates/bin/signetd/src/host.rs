@@ -21,7 +21,10 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes as an argument")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else takes as an argument"
+    )]
     fn unix_millis(&self) -> i64 {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
@@ -48,14 +51,20 @@ impl Entropy for SystemEntropy {
 
 /// What the defaults of a configuration depend on.
 pub(crate) fn environment() -> Environment {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let path = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let text = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
     Environment {
         is_root: Uid::effective().is_root(),
         xdg_data_home: path("XDG_DATA_HOME"),
         home: path("HOME"),
         host_name: host_name(),
-        pkcs11_pin: text("SIGNET_PKCS11_PIN").filter(|pin| !pin.is_empty()).map(SecretString::from),
+        pkcs11_pin: text("SIGNET_PKCS11_PIN")
+            .filter(|pin| !pin.is_empty())
+            .map(SecretString::from),
     }
 }
 

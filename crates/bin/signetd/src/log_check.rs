@@ -49,8 +49,12 @@ impl LogCheck {
     /// The head as written down last.
     async fn anchor(&self) -> Result<Option<Head>, String> {
         let key = StateKey::parse(ANCHOR).map_err(|error| error.to_string())?;
-        let Some(entry) = self.state.get(&key).await.map_err(|error| chain(&error))? else { return Ok(None) };
-        serde_json::from_slice(&entry.value).map(Some).map_err(|error| format!("{ANCHOR} does not read: {error}"))
+        let Some(entry) = self.state.get(&key).await.map_err(|error| chain(&error))? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&entry.value)
+            .map(Some)
+            .map_err(|error| format!("{ANCHOR} does not read: {error}"))
     }
 
     /// Writes down how far the log goes.
@@ -72,8 +76,16 @@ impl LogCheck {
         }
         let key = StateKey::parse(ANCHOR).map_err(|error| error.to_string())?;
         let value = serde_json::to_vec(&head).map_err(|error| error.to_string())?;
-        let write = Write { key, expect: Expect::Anything, change: Change::Put { value, expires: None } };
-        self.state.commit(vec![write]).await.map(|_| ()).map_err(|error| chain(&error))
+        let write = Write {
+            key,
+            expect: Expect::Anything,
+            change: Change::Put { value, expires: None },
+        };
+        self.state
+            .commit(vec![write])
+            .await
+            .map(|_| ())
+            .map_err(|error| chain(&error))
     }
 }
 

@@ -22,24 +22,38 @@ use crate::failure::Failure;
 /// # Errors
 /// When the file of the log cannot be opened.
 pub(crate) fn begin(config: &LogConfig) -> Result<(), Failure> {
-    let LogConfig { severity, format, output } = config;
+    let LogConfig {
+        severity,
+        format,
+        output,
+    } = config;
     let (writer, is_terminal) = match output {
-        LogOutput::Stderr => {
-            (BoxMakeWriter::new(std::io::stderr), std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        }
-        LogOutput::Stdout => {
-            (BoxMakeWriter::new(std::io::stdout), std::io::IsTerminal::is_terminal(&std::io::stdout()))
-        }
+        LogOutput::Stderr => (
+            BoxMakeWriter::new(std::io::stderr),
+            std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        ),
+        LogOutput::Stdout => (
+            BoxMakeWriter::new(std::io::stdout),
+            std::io::IsTerminal::is_terminal(&std::io::stdout()),
+        ),
         LogOutput::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).mode(0o640).open(path).map_err(|error| {
-                Failure::of(&format!("cannot open the log {}", path.display()), &error)
-                    .with_hint("make its directory, or change `signet.log.output`")
-            })?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o640)
+                .open(path)
+                .map_err(|error| {
+                    Failure::of(&format!("cannot open the log {}", path.display()), &error)
+                        .with_hint("make its directory, or change `signet.log.output`")
+                })?;
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
     };
     let registry = tracing_subscriber::registry().with(filter(*severity));
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(is_terminal);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_target(false)
+        .with_ansi(is_terminal);
     // Only a second call of this function could fail.
     let _ = match format {
         LogFormat::Text => registry.with(layer).try_init(),
@@ -62,7 +76,9 @@ fn filter(severity: LogSeverity) -> Targets {
         LogSeverity::Warn | LogSeverity::Info | LogSeverity::Debug => Level::WARN,
         LogSeverity::Trace => Level::INFO,
     };
-    let targets = Targets::new().with_default(others).with_targets(OURS.map(|target| (target, ours)));
+    let targets = Targets::new()
+        .with_default(others)
+        .with_targets(OURS.map(|target| (target, ours)));
     match severity {
         LogSeverity::Trace => targets,
         LogSeverity::Error | LogSeverity::Warn | LogSeverity::Info | LogSeverity::Debug => {

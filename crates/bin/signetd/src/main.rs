@@ -24,8 +24,15 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     // One provider of cryptography for the whole process, before anything could choose another.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        return Failure::new("cannot install the cryptographic provider", "this is a bug, please report it").report();
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        return Failure::new(
+            "cannot install the cryptographic provider",
+            "this is a bug, please report it",
+        )
+        .report();
     }
     match commands::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -61,7 +61,10 @@ const WORKERS: usize = 2;
 pub(crate) fn run(config: Config) -> Result<(), Failure> {
     logging::begin(&config.log)?;
     if !config.auth.is_enabled {
-        return Err(Failure::new("there is nothing to run: `auth_service.enabled` is false", "set it to true, or leave it out"));
+        return Err(Failure::new(
+            "there is nothing to run: `auth_service.enabled` is false",
+            "set it to true, or leave it out",
+        ));
     }
     // Whatever is made below the data directory is for this user alone.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
@@ -91,17 +94,29 @@ struct Machine {
 }
 
 async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
-    let machine = Machine { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy::new()) };
+    let machine = Machine {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new()),
+    };
     // Addresses first: an address in use is no reason to make a cluster.
     let api = bind(config.auth.listen_addr, "auth_service.listen_addr").await?;
     let web = bind(config.auth.web_listen_addr, "auth_service.web_listen_addr").await?;
     let socket_path = config.socket_path();
     let socket = LocalListener::bind(&socket_path).map_err(|error| Failure::said(chain(&error)))?;
 
-    let Opened { cluster, state, opened, log } = open(config, data_dir, &machine).await?;
+    let Opened {
+        cluster,
+        state,
+        opened,
+        log,
+    } = open(config, data_dir, &machine).await?;
     let hosts = hosts(&config.auth, cluster.name());
-    let front =
-        Arc::new(Front::new(Arc::clone(&cluster), Arc::clone(&machine.clock), Arc::clone(&machine.entropy), hosts));
+    let front = Arc::new(Front::new(
+        Arc::clone(&cluster),
+        Arc::clone(&machine.clock),
+        Arc::clone(&machine.entropy),
+        hosts,
+    ));
     // Without a certificate, such as while the host authority's token is away, the local socket still serves: that is where an operator
     // finds out why. Every tick tries again.
     if let Err(error) = front.reload().await {
@@ -134,10 +149,33 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     let mut running = JoinSet::new();
     let router = api_http::api_router(Arc::clone(&service));
     let web_router = api_http::web_router(Arc::clone(&service));
-    running.spawn(socket.run(Arc::clone(&service), router.clone(), ConnectionLimits::LOCAL, stop.clone()));
-    running.spawn(api.run(Face::Api, Arc::clone(&front), router, ConnectionLimits::API, stop.clone()));
-    running.spawn(web.run(Face::Web, Arc::clone(&front), web_router, ConnectionLimits::WEB, stop.clone()));
-    let ticker = Ticker { cluster: Arc::clone(&cluster), state, front, log, entropy: machine.entropy };
+    running.spawn(socket.run(
+        Arc::clone(&service),
+        router.clone(),
+        ConnectionLimits::LOCAL,
+        stop.clone(),
+    ));
+    running.spawn(api.run(
+        Face::Api,
+        Arc::clone(&front),
+        router,
+        ConnectionLimits::API,
+        stop.clone(),
+    ));
+    running.spawn(web.run(
+        Face::Web,
+        Arc::clone(&front),
+        web_router,
+        ConnectionLimits::WEB,
+        stop.clone(),
+    ));
+    let ticker = Ticker {
+        cluster: Arc::clone(&cluster),
+        state,
+        front,
+        log,
+        entropy: machine.entropy,
+    };
     running.spawn(ticker.run(stop));
 
     greet(&greeting(&cluster, &opened, &places));
@@ -148,15 +186,20 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     tracing::info!(reason, "stopping");
     stopper.stop();
     running.join_all().await;
-    service.record_stopped(reason).await.map_err(|error| Failure::of("the stop could not be recorded", &error))
+    service
+        .record_stopped(reason)
+        .await
+        .map_err(|error| Failure::of("the stop could not be recorded", &error))
 }
 
 async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<Opened, Failure> {
     let Machine { clock, entropy } = machine;
-    data_dir.content()?;
-    let opening = |what| move |error: &dyn std::error::Error| Failure::of(&format!("cannot open {what}"), error);
+    data_dir.check_first()?;
+    let opening =
+        |what| move |error: &dyn std::error::Error| Failure::of(&format!("cannot open {what}"), error);
     let state: Arc<dyn State> = Arc::new(
-        SqliteState::open(&data_dir.state(), Arc::clone(clock)).map_err(|error| opening("the state")(&error))?,
+        SqliteState::open(&data_dir.state(), Arc::clone(clock))
+            .map_err(|error| opening("the state")(&error))?,
     );
     let stored = stored_name(state.as_ref()).await?;
     if stored.is_some() {
@@ -176,11 +219,15 @@ async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<
         Some(stored) if !auth.is_cluster_name_configured => stored,
         Some(_) | None => auth.cluster_name.clone(),
     };
-    let software =
-        SoftwareBackend::open(Arc::clone(&state), sealing_key, Arc::clone(entropy), cluster_name.clone())
-            .await
-            .map_err(|error| opening("the software keys")(&error))?
-            .with_clock(Arc::clone(clock));
+    let software = SoftwareBackend::open(
+        Arc::clone(&state),
+        sealing_key,
+        Arc::clone(entropy),
+        cluster_name.clone(),
+    )
+    .await
+    .map_err(|error| opening("the software keys")(&error))?
+    .with_clock(Arc::clone(clock));
     let custody = backends::open(&auth.ca_keys, &auth.former_ca_keys, software, &cluster_name).await?;
     let parts = Parts {
         state: Arc::clone(&state),
@@ -195,12 +242,21 @@ async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<
         server_id,
         version: VERSION.to_owned(),
         quarantine: auth.key_quarantine,
-        public_url: auth.public_addr.as_ref().map(|address| format!("https://{address}")),
+        public_url: auth
+            .public_addr
+            .as_ref()
+            .map(|address| format!("https://{address}")),
     };
-    let (cluster, opened) =
-        Cluster::open(parts, settings).await.map_err(|error| opening("the cluster")(&error))?;
+    let (cluster, opened) = Cluster::open(parts, settings)
+        .await
+        .map_err(|error| opening("the cluster")(&error))?;
     let log = Arc::new(LogCheck::new(ledger, Arc::clone(&state)));
-    Ok(Opened { cluster: Arc::new(cluster), state, opened, log })
+    Ok(Opened {
+        cluster: Arc::new(cluster),
+        state,
+        opened,
+        log,
+    })
 }
 
 /// The part of the cluster's own document that a start needs before it opens the cluster.
@@ -213,14 +269,19 @@ struct StoredIdentity {
 async fn stored_name(state: &dyn State) -> Result<Option<ClusterName>, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::of("cannot read whose state this is", error);
     let key = StateKey::parse("cluster/identity").map_err(|error| failed(&error))?;
-    let Some(entry) = state.get(&key).await.map_err(|error| failed(&error))? else { return Ok(None) };
+    let Some(entry) = state.get(&key).await.map_err(|error| failed(&error))? else {
+        return Ok(None);
+    };
     let identity: StoredIdentity = serde_json::from_slice(&entry.value).map_err(|error| failed(&error))?;
     Ok(Some(identity.cluster))
 }
 
 async fn bind(address: SocketAddr, place: &str) -> Result<TlsListener, Failure> {
     TlsListener::bind(address).await.map_err(|error| {
-        Failure::new(format!("{place}: cannot listen on {address}: {error}"), format!("choose another with `{place}`"))
+        Failure::new(
+            format!("{place}: cannot listen on {address}: {error}"),
+            format!("choose another with `{place}`"),
+        )
     })
 }
 
@@ -228,7 +289,12 @@ async fn bind(address: SocketAddr, place: &str) -> Result<TlsListener, Failure> 
 fn configured(auth: &AuthConfig) -> Vec<(String, CaKeyConfig)> {
     let former = auth.former_ca_keys.iter().enumerate();
     std::iter::once(("auth_service.ca_key_params".to_owned(), auth.ca_keys.clone()))
-        .chain(former.map(|(index, config)| (format!("auth_service.former_ca_key_params[{index}]"), config.clone())))
+        .chain(former.map(|(index, config)| {
+            (
+                format!("auth_service.former_ca_key_params[{index}]"),
+                config.clone(),
+            )
+        }))
         .collect()
 }
 

@@ -70,7 +70,10 @@ impl Ticker {
 
     /// Follows what changed in the state, without writing to it.
     async fn follow(&self) {
-        note("the authorities could not be read again", self.cluster.refresh().await);
+        note(
+            "the authorities could not be read again",
+            self.cluster.refresh().await,
+        );
         if let Err(error) = self.front.reload().await {
             tracing::error!(error = %chain(&error), "the listeners go on with the certificate and the trust they have");
         }
@@ -78,15 +81,27 @@ impl Ticker {
 
     async fn tick(&self, is_slow: bool) {
         self.follow().await;
-        note("this server could not say that it is here", self.cluster.heartbeat().await);
+        note(
+            "this server could not say that it is here",
+            self.cluster.heartbeat().await,
+        );
         self.advance().await;
         if is_slow {
-            note("the backends could not be checked", self.cluster.check_backends().await);
+            note(
+                "the backends could not be checked",
+                self.cluster.check_backends().await,
+            );
             self.sweep().await;
-            note("a revocation list could not be made", self.cluster.refresh_crls().await);
+            note(
+                "a revocation list could not be made",
+                self.cluster.refresh_crls().await,
+            );
         }
         note("alerts could not be recorded", self.cluster.note_alerts().await);
-        note("when keys were used could not be written down", self.cluster.write_key_use().await);
+        note(
+            "when keys were used could not be written down",
+            self.cluster.write_key_use().await,
+        );
         if let Err(error) = self.log.write_anchor().await {
             tracing::error!(error, "how far the audit log goes could not be written down");
         }
@@ -117,7 +132,9 @@ impl Ticker {
 
     async fn sweep(&self) {
         match self.cluster.sweep(&Actor::System, false).await {
-            Err(error) => tracing::error!(error = %chain(&error), "retired keys could not be swept; all are kept"),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "retired keys could not be swept; all are kept")
+            }
             Ok(swept) => {
                 for key in swept.iter().filter(|key| key.verdict == SweepVerdict::Destroyed) {
                     tracing::info!(key_id = %key.id, authority = %key.authority, "a retired key was destroyed");

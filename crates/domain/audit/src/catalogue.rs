@@ -123,6 +123,13 @@ events! {
         /// The algorithm suite chosen at birth.
         suite: String,
     }
+    /// The algorithms of new keys change: the configuration names another suite. Existing keys stay until they are rotated.
+    SuiteChanged "cluster.suite" ["SI003I"]; {
+        /// The suite until now.
+        from: String,
+        /// The suite from now on.
+        to: String,
+    }
     /// The auth service started.
     Started "instance.start" ["SI000I"]; {
         /// Signet's version.

@@ -278,12 +278,17 @@ fn software_keys_move_into_a_token_and_back_by_rotation() {
 
 #[test]
 fn keys_move_from_one_token_to_another_by_rotation_and_roll_back() {
-    // 1. Born on token A.
+    // 1. Born on token A, which also has a key that is somebody else's.
     let hsm = SoftHsm::new().unwrap();
     hsm.init_token("a", PIN).unwrap();
     hsm.init_token("b", PIN).unwrap();
-    let signet = Signet::start(settings(&hsm, token(&hsm, "a")));
+    hsm.generate_key("a", PIN, "EC:prime256v1", "theirs", "c0ffee")
+        .unwrap();
+    // Long enough that a busy machine cannot make the reconciler overtake step 5.
+    let quarantine = Duration::from_secs(5);
+    let signet = Signet::start(settings(&hsm, token(&hsm, "a")).with_quarantine(quarantine));
     let on_a = private_ids(&hsm, "a");
+    let first = signet.status().authority("user").keys;
 
     // 2. Token B is configured, A is a former place. Everything still signs on A.
     let signet = signet.restart(|settings| {
@@ -320,6 +325,34 @@ fn keys_move_from_one_token_to_another_by_rotation_and_roll_back() {
         "{:?}",
         status.alerts()
     );
+
+    // 5. Of the two keys left on A one is restored from its quarantine. The other is destroyed when that has passed; nothing
+    //    else is touched, least of all what is somebody else's.
+    let retired: Vec<_> = signet
+        .json(&["keys", "ls", "--type=user", "--status=quarantined"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(first.iter().all(|key| retired.contains(&key.id)), "{retired:?}");
+    signet.ok(&["keys", "restore", &first[0].id]);
+    std::thread::sleep(quarantine);
+    signet.ok(&["keys", "sweep", "--yes"]);
+    let destroyed = BTreeSet::from([first[1].handle.clone()]);
+    assert_eq!(
+        private_ids(&hsm, "a"),
+        on_a.difference(&destroyed).cloned().collect()
+    );
+    assert!(private_ids(&hsm, "a").contains("c0ffee"));
+    assert_eq!(signet.json(&["keys", "show", &first[0].id])["status"], "held");
+    assert_eq!(private_ids(&hsm, "b"), moved);
+
+    // 6. What is in use cannot be retired.
+    let active = &signet.status().authority("user").keys[0];
+    let refused = signet.fails(&["keys", "retire", &active.id, "--reason=mistake", "--yes"]);
+    assert!(refused.contains("auth rotate"), "{refused}");
+    user_authority_works(&signet, "swept");
 }
 
 /// Starts a daemon that has to refuse, and then, with its configuration repaired, one that has to be born as if nothing

@@ -303,6 +303,34 @@ fn a_rollback_from_every_phase_leaves_everybody_logged_in() {
     assert_eq!(host.rotation_text, "standby (never rotated)");
 }
 
+#[test]
+fn authorized_keys_and_trusted_user_ca_keys_each_want_their_own_format() {
+    // 1. The default export of `user` is for authorized_keys. TrustedUserCAKeys does not read it, and trusts nobody.
+    let mut world = World::new();
+    let [user, _] = world.issue_users("in standby");
+    let lines = world.signet.export(&["--type=user"]);
+    assert!(lines.starts_with("cert-authority "), "{lines}");
+    world.sshd.set_trusted_user_cas(&lines).unwrap();
+    world.refuses([&user], "with lines for authorized_keys in TrustedUserCAKeys");
+
+    // 2. In authorized_keys it logs in, in a rotation too, when there are two lines.
+    let authorized_keys = world.signet.directory().join("authorized_keys");
+    world.sshd = Sshd::start(&SshdOptions {
+        host_key: read_to_string(&world.host.key).unwrap(),
+        host_certificate: Some(read_to_string(&world.host.certificate).unwrap()),
+        extra_configuration: format!("Match all\nAuthorizedKeysFile {}\n", authorized_keys.display()),
+        ..SshdOptions::default()
+    })
+    .unwrap();
+    std::fs::write(&authorized_keys, &lines).unwrap();
+    world.logs_in([&user], "by authorized_keys");
+    rotate(&world.signet, "user", Phase::Init);
+    std::fs::write(&authorized_keys, world.signet.export(&["--type=user"])).unwrap();
+    rotate(&world.signet, "user", Phase::UpdateClients);
+    let [new, _] = world.issue_users("in update_clients");
+    world.logs_in([&user, &new], "by authorized_keys in a rotation");
+}
+
 /// The line of `ssh-keygen -L` that names the key that signed.
 fn signer(user: &User) -> String {
     let listed = ssh_keygen_list(&user.credential.certificate).unwrap();

@@ -26,7 +26,10 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
-        Self { issuer: Issuer::new(params, key), certificate }
+        Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
     }
 
     fn sign(&self, identity: Option<&Identity>) -> Certificate {
@@ -49,7 +52,9 @@ impl Authority {
             }
             content.extend(json);
             let oid: Vec<u64> = x509::oid::SIGNET_IDENTITY.arcs().map(u64::from).collect();
-            params.custom_extensions.push(CustomExtension::from_oid_content(&oid, content));
+            params
+                .custom_extensions
+                .push(CustomExtension::from_oid_content(&oid, content));
         }
         let key = KeyPair::generate().unwrap();
         Certificate::from_der(params.signed_by(&key, &self.issuer).unwrap().der()).unwrap()
@@ -78,7 +83,11 @@ fn identity(kind: IdentityKind, roles: &[&str]) -> Identity {
 
 fn peer(trust: &ClientTrust, certificate: Certificate) -> Peer {
     let issuer = trust.issuer_of(&certificate).unwrap();
-    Peer::Certificate { certificate: Arc::new(certificate), issuer, remote: SocketAddr::from(([192, 0, 2, 1], 9)) }
+    Peer::Certificate {
+        certificate: Arc::new(certificate),
+        issuer,
+        remote: SocketAddr::from(([192, 0, 2, 1], 9)),
+    }
 }
 
 fn recognise(peer: &Peer, trust: &ClientTrust, now: UnixSeconds) -> Result<Caller, Stranger> {
@@ -91,10 +100,21 @@ fn a_valid_certificate_names_user_and_known_roles() {
     let trust = ClientTrust::of(&[&authority.certificate], &[]);
     let identity = identity(IdentityKind::User, &["access", "editor", "no-such-role"]);
     let caller = recognise(&peer(&trust, authority.sign(Some(&identity))), &trust, NOW).unwrap();
-    let Caller::Identity { user, roles, .. } = &caller else { panic!("{caller:?}") };
-    assert_eq!((user.as_str(), roles.as_slice()), ("ana", [Role::Editor].as_slice()));
+    let Caller::Identity { user, roles, .. } = &caller else {
+        panic!("{caller:?}")
+    };
+    assert_eq!(
+        (user.as_str(), roles.as_slice()),
+        ("ana", [Role::Editor].as_slice())
+    );
     assert!(!caller.is_local());
-    assert_eq!(caller.actor(), Actor::Identity { user: "ana".into(), remote: "192.0.2.1:9".into() });
+    assert_eq!(
+        caller.actor(),
+        Actor::Identity {
+            user: "ana".into(),
+            remote: "192.0.2.1:9".into()
+        }
+    );
 }
 
 #[test]
@@ -106,7 +126,10 @@ fn a_long_connection_ends_with_its_certificate_or_its_trust() {
     let peer = peer(&trust, certificate);
     assert!(recognise(&peer, &trust, NOW).is_ok());
     for now in [UnixSeconds(NOW.0 - 101), UnixSeconds(NOW.0 + 101)] {
-        assert!(matches!(recognise(&peer, &trust, now), Err(Stranger::NotValidNow { .. })));
+        assert!(matches!(
+            recognise(&peer, &trust, now),
+            Err(Stranger::NotValidNow { .. })
+        ));
     }
     let others = ClientTrust::of(&[&Authority::new().certificate], &[]);
     assert_eq!(recognise(&peer, &others, NOW), Err(Stranger::NotTrusted));
@@ -128,10 +151,16 @@ fn only_people_bots_and_operators_of_this_cluster_are_let_in() {
     for kind in [IdentityKind::User, IdentityKind::Bot, IdentityKind::Operator] {
         assert!(meet(Some(&identity(kind, &["editor"]))).is_ok(), "{kind:?}");
     }
-    for kind in
-        [IdentityKind::Host, IdentityKind::DatabaseClient, IdentityKind::DatabaseServer, IdentityKind::Workload]
-    {
-        assert_eq!(meet(Some(&identity(kind, &["editor"]))), Err(Stranger::WrongKind(kind)));
+    for kind in [
+        IdentityKind::Host,
+        IdentityKind::DatabaseClient,
+        IdentityKind::DatabaseServer,
+        IdentityKind::Workload,
+    ] {
+        assert_eq!(
+            meet(Some(&identity(kind, &["editor"]))),
+            Err(Stranger::WrongKind(kind))
+        );
     }
     assert_eq!(meet(None), Err(Stranger::NoIdentity));
     let elsewhere = Identity {
@@ -143,8 +172,17 @@ fn only_people_bots_and_operators_of_this_cluster_are_let_in() {
 
 #[test]
 fn whoever_comes_by_the_socket_is_named_as_the_kernel_says() {
-    let peer = Peer::Local { uid: 0, user: "root".into() };
+    let peer = Peer::Local {
+        uid: 0,
+        user: "root".into(),
+    };
     let caller = recognise(&peer, &ClientTrust::default(), NOW).unwrap();
     assert!(caller.is_local());
-    assert_eq!(caller.actor(), Actor::Local { user: "root".into(), uid: 0 });
+    assert_eq!(
+        caller.actor(),
+        Actor::Local {
+            user: "root".into(),
+            uid: 0
+        }
+    );
 }

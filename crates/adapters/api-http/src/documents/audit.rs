@@ -15,7 +15,15 @@ const LIMIT: usize = 100;
 /// # Errors
 /// When a time does not parse, the limit is out of range, or a kind is unknown.
 pub(crate) fn query(asked: EventParameters) -> Result<EventQuery, Problem> {
-    let EventParameters { after, limit, kinds, user, since, until, newest_first } = asked;
+    let EventParameters {
+        after,
+        limit,
+        kinds,
+        user,
+        since,
+        until,
+        newest_first,
+    } = asked;
     let kinds: Vec<String> = kinds
         .iter()
         .flat_map(|kinds| kinds.split(','))
@@ -23,8 +31,14 @@ pub(crate) fn query(asked: EventParameters) -> Result<EventQuery, Problem> {
         .filter(|kind| !kind.is_empty())
         .collect();
     if let Some(unknown) = kinds.iter().find(|kind| !is_known(kind)) {
-        let problem = format!("{:?} is no event or code; `docs/reference/audit-events.md` lists them", super::echo(unknown));
-        return Err(Problem::BadRequest { field: "kinds", problem });
+        let problem = format!(
+            "{:?} is no event or code; `docs/reference/audit-events.md` lists them",
+            super::echo(unknown)
+        );
+        return Err(Problem::BadRequest {
+            field: "kinds",
+            problem,
+        });
     }
     Ok(EventQuery {
         after,
@@ -38,7 +52,9 @@ pub(crate) fn query(asked: EventParameters) -> Result<EventQuery, Problem> {
 }
 
 fn is_known(kind: &str) -> bool {
-    audit::CATALOGUE.iter().any(|known| known.name == kind || known.codes.contains(&kind))
+    audit::CATALOGUE
+        .iter()
+        .any(|known| known.name == kind || known.codes.contains(&kind))
 }
 
 /// A page of events.
@@ -49,21 +65,37 @@ pub(crate) fn page(entries: &[Entry], limit: usize) -> Result<EventPage, Problem
     let mut events = Vec::with_capacity(entries.len());
     for entry in entries {
         let event = serde_json::from_str(&entry.line).map_err(|error| {
-            Problem::Internal(format!("entry {} of the audit log is no JSON: {error}", entry.head.sequence))
+            Problem::Internal(format!(
+                "entry {} of the audit log is no JSON: {error}",
+                entry.head.sequence
+            ))
         })?;
         events.push(event);
     }
-    let next = entries.last().filter(|_| entries.len() >= limit).map(|last| last.head.sequence);
+    let next = entries
+        .last()
+        .filter(|_| entries.len() >= limit)
+        .map(|last| last.head.sequence);
     Ok(EventPage { events, next })
 }
 
 /// What the check of the log found.
 pub(crate) fn verdict(report: &AuditReport) -> AuditVerdict {
-    let AuditReport { head, entries, exported: _, findings, findings_left_out } = report;
+    let AuditReport {
+        head,
+        entries,
+        exported: _,
+        findings,
+        findings_left_out,
+    } = report;
     let first = findings.first();
     let reason = first.map(|finding| {
         let more = findings.len().saturating_sub(1) as u64 + findings_left_out;
-        if more == 0 { finding.to_string() } else { format!("{finding}; and {more} more") }
+        if more == 0 {
+            finding.to_string()
+        } else {
+            format!("{finding}; and {more} more")
+        }
     });
     AuditVerdict {
         ok: report.is_sound(),

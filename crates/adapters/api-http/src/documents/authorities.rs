@@ -44,14 +44,21 @@ pub(crate) fn document(view: &AuthorityView, beside: &Beside<'_>) -> Result<Cert
     let mut active_keys = KeySet::default();
     let mut additional_trusted_keys = KeySet::default();
     for (generation, key) in record.trusted() {
-        let set = if generation == signs_with { &mut active_keys } else { &mut additional_trusted_keys };
+        let set = if generation == signs_with {
+            &mut active_keys
+        } else {
+            &mut additional_trusted_keys
+        };
         add(set, key, beside)?;
     }
     Ok(CertAuthority {
         kind: "cert_authority".to_owned(),
         sub_kind: record.authority.to_string(),
         version: "v2".to_owned(),
-        metadata: CertAuthorityMetadata { name: beside.cluster.to_string(), revision: view.revision.0.to_string() },
+        metadata: CertAuthorityMetadata {
+            name: beside.cluster.to_string(),
+            revision: view.revision.0.to_string(),
+        },
         spec: CertAuthoritySpec {
             authority: record.authority.to_string(),
             cluster_name: beside.cluster.to_string(),
@@ -63,10 +70,28 @@ pub(crate) fn document(view: &AuthorityView, beside: &Beside<'_>) -> Result<Cert
 }
 
 fn rotation(status: RotationStatus) -> RotationDocument {
-    let RotationStatus { state, phase, mode, current_id, started, grace_period_seconds, schedule, last_rotated, text: _ } =
-        status;
+    let RotationStatus {
+        state,
+        phase,
+        mode,
+        current_id,
+        started,
+        grace_period_seconds,
+        schedule,
+        last_rotated,
+        text: _,
+    } = status;
     let grace_period = grace_period_seconds.map(|seconds| names::Ttl::from_seconds(seconds).to_string());
-    RotationDocument { state, phase, mode, current_id, started, grace_period, last_rotated, schedule }
+    RotationDocument {
+        state,
+        phase,
+        mode,
+        current_id,
+        started,
+        grace_period,
+        last_rotated,
+        schedule,
+    }
 }
 
 fn add(set: &mut KeySet, key: &AuthorityKey, beside: &Beside<'_>) -> Result<(), Problem> {
@@ -74,15 +99,23 @@ fn add(set: &mut KeySet, key: &AuthorityKey, beside: &Beside<'_>) -> Result<(), 
     let kind = key.reference.backend.document_name().to_owned();
     match key.form {
         KeyForm::Ssh => {
-            let line = ssh_cert::public_key_line(&key.public_key, "").map_err(|error| Problem::Internal(error.to_string()))?;
+            let line = ssh_cert::public_key_line(&key.public_key, "")
+                .map_err(|error| Problem::Internal(error.to_string()))?;
             let public_key = STANDARD.encode(line.trim_end());
-            set.ssh.push(SshKeyPair { public_key, private_key: secret, private_key_type: kind });
+            set.ssh.push(SshKeyPair {
+                public_key,
+                private_key: secret,
+                private_key_type: kind,
+            });
         }
         KeyForm::Tls => {
             let certificate = key.certificate.as_ref().ok_or_else(|| {
                 Problem::Internal(format!("the TLS key {} has no certificate", key.reference.id))
             })?;
-            let crl = beside.crls.iter().find(|(owner, _)| owner.reference.id == key.reference.id);
+            let crl = beside
+                .crls
+                .iter()
+                .find(|(owner, _)| owner.reference.id == key.reference.id);
             set.tls.push(TlsKeyPair {
                 cert: STANDARD.encode(x509::pem::encode("CERTIFICATE", &certificate.0)),
                 key: secret,
@@ -92,7 +125,11 @@ fn add(set: &mut KeySet, key: &AuthorityKey, beside: &Beside<'_>) -> Result<(), 
         }
         KeyForm::Jwt => {
             let public_key = STANDARD.encode(x509::pem::encode("PUBLIC KEY", key.public_key.spki_der()));
-            set.jwt.push(JwtKeyPair { public_key, private_key: secret, private_key_type: kind });
+            set.jwt.push(JwtKeyPair {
+                public_key,
+                private_key: secret,
+                private_key_type: kind,
+            });
         }
     }
     Ok(())

@@ -14,10 +14,20 @@ const LIMIT: usize = 100;
 /// # Errors
 /// When the authority is unknown, the issuer no hash, or the limit out of range.
 pub(crate) fn query(asked: CertificateParameters, now: UnixSeconds) -> Result<CertificateQuery, Problem> {
-    let CertificateParameters { authority, issuer, subject, serial, expired, offset, limit } = asked;
+    let CertificateParameters {
+        authority,
+        issuer,
+        subject,
+        serial,
+        expired,
+        offset,
+        limit,
+    } = asked;
     let issuer = issuer.map(|text| {
-        key::SpkiSha256::try_from(text)
-            .map_err(|fault| Problem::BadRequest { field: "issuer", problem: fault.to_string() })
+        key::SpkiSha256::try_from(text).map_err(|fault| Problem::BadRequest {
+            field: "issuer",
+            problem: fault.to_string(),
+        })
     });
     Ok(CertificateQuery {
         authority: authority.map(|text| super::parse("type", &text)).transpose()?,

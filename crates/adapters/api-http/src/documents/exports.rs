@@ -41,12 +41,21 @@ pub(crate) const fn format_asked(format: ExportFormat) -> cluster::ExportFormat 
 
 /// An export.
 pub(crate) fn export(files: Vec<cluster::ExportFile>) -> Export {
-    Export { files: files.into_iter().map(file).collect() }
+    Export {
+        files: files.into_iter().map(file).collect(),
+    }
 }
 
 /// One file.
 pub(crate) fn file(file: cluster::ExportFile) -> ExportFile {
-    let cluster::ExportFile { name, media_type, content, status: held, fingerprints, authority } = file;
+    let cluster::ExportFile {
+        name,
+        media_type,
+        content,
+        status: held,
+        fingerprints,
+        authority,
+    } = file;
     ExportFile {
         name,
         media_type: media_type.to_owned(),
@@ -89,6 +98,9 @@ mod tests {
             authority: authority::AuthorityType::DbClient,
         });
         assert_eq!(STANDARD.decode(&made.content_base64).unwrap(), b"\x00\xffPEM");
-        assert_eq!((made.authority.as_str(), made.status), ("db_client", ExportStatus::All));
+        assert_eq!(
+            (made.authority.as_str(), made.status),
+            ("db_client", ExportStatus::All)
+        );
     }
 }

@@ -15,16 +15,31 @@ use names::UnixSeconds;
 
 /// A key with everything known of it.
 pub(crate) fn detail(detail: &KeyDetail) -> api_types::KeyDetail {
-    let KeyDetail { authority, generation, status, key, fate, used, attributes } = detail;
+    let KeyDetail {
+        authority,
+        generation,
+        status,
+        key,
+        fate,
+        used,
+        attributes,
+    } = detail;
     let (destroy_after, fate_words) = match fate {
         None => (None, None),
         Some(Fate::Quarantined { destroy_after }) => (Some(destroy_after.to_string()), None),
-        Some(Fate::Held { since }) => (None, Some(format!("restored {since}; kept until it is retired again"))),
+        Some(Fate::Destroying { since }) => (None, Some(format!("being destroyed since {since}"))),
+        Some(Fate::Held { since }) => (
+            None,
+            Some(format!("restored {since}; kept until it is retired again")),
+        ),
         Some(Fate::Destroyed { at }) => (None, Some(format!("destroyed {at}"))),
     };
     let (attributes, silence) = match attributes {
         Ok(attributes) => (attribute_words(*attributes), None),
-        Err(words) => (BTreeMap::new(), (*status != KeyStatus::Destroyed).then(|| words.clone())),
+        Err(words) => (
+            BTreeMap::new(),
+            (*status != KeyStatus::Destroyed).then(|| words.clone()),
+        ),
     };
     let unknown = (*status == KeyStatus::Unknown)
         .then(|| "it carries this cluster's label, but no document names it: what an interrupted preparation left, or a restored backup forgot".to_owned());
@@ -67,8 +82,15 @@ fn attribute_words(attributes: KeyAttributes) -> BTreeMap<String, String> {
     match attributes {
         KeyAttributes::Sealed => custody("sealed"),
         KeyAttributes::AssertedByApi => custody("asserted by the API"),
-        KeyAttributes::Token { sensitive, always_sensitive, extractable, never_extractable, local } => {
-            let told = |value: Option<bool>| value.map_or_else(|| "not told".to_owned(), |value| value.to_string());
+        KeyAttributes::Token {
+            sensitive,
+            always_sensitive,
+            extractable,
+            never_extractable,
+            local,
+        } => {
+            let told =
+                |value: Option<bool>| value.map_or_else(|| "not told".to_owned(), |value| value.to_string());
             BTreeMap::from([
                 ("sensitive".to_owned(), sensitive.to_string()),
                 ("always_sensitive".to_owned(), told(always_sensitive)),
@@ -82,7 +104,12 @@ fn attribute_words(attributes: KeyAttributes) -> BTreeMap<String, String> {
 
 /// What a key proved, and how long that took.
 pub(crate) fn verdict(verdict: cluster::KeyVerdict, micros: u64) -> KeyVerdict {
-    let cluster::KeyVerdict { id, public_key_matches, challenge_signed, error } = verdict;
+    let cluster::KeyVerdict {
+        id,
+        public_key_matches,
+        challenge_signed,
+        error,
+    } = verdict;
     KeyVerdict {
         id: id.to_string(),
         ok: public_key_matches && challenge_signed,
@@ -95,11 +122,20 @@ pub(crate) fn verdict(verdict: cluster::KeyVerdict, micros: u64) -> KeyVerdict {
 
 /// What a sweep did, or would do.
 pub(crate) fn sweep(swept: &[Swept], dry_run: bool) -> SweepAnswer {
-    SweepAnswer { dry_run, keys: swept.iter().map(sweep_row).collect() }
+    SweepAnswer {
+        dry_run,
+        keys: swept.iter().map(sweep_row).collect(),
+    }
 }
 
 fn sweep_row(swept: &Swept) -> SweepRow {
-    let Swept { id, authority, generation, locator, verdict } = swept;
+    let Swept {
+        id,
+        authority,
+        generation,
+        locator,
+        verdict,
+    } = swept;
     let (prefix, handle) = locator.split_once(':').unwrap_or(("", locator));
     let backend = match prefix {
         "software" => BackendKind::Software.as_str(),
@@ -108,7 +144,11 @@ fn sweep_row(swept: &Swept) -> SweepRow {
         other => other,
     };
     let (destroyed, destroy_after, reason) = match verdict {
-        SweepVerdict::Waits(until) => (false, Some(until.to_string()), format!("its quarantine lasts until {until}")),
+        SweepVerdict::Waits(until) => (
+            false,
+            Some(until.to_string()),
+            format!("its quarantine lasts until {until}"),
+        ),
         SweepVerdict::Held => (false, None, "it is held until it is retired again".to_owned()),
         SweepVerdict::Destroyed => (true, None, "its quarantine has passed".to_owned()),
         SweepVerdict::WouldBeDestroyed => (true, None, "its quarantine has passed".to_owned()),

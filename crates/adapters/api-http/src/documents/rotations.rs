@@ -49,7 +49,12 @@ pub(crate) const fn mode(mode: Mode) -> api_types::Mode {
 
 /// A schedule in the API's words.
 pub(crate) fn schedule(schedule: &Schedule) -> ActiveSchedule {
-    let Schedule { started: _, update_clients, update_servers, standby } = schedule;
+    let Schedule {
+        started: _,
+        update_clients,
+        update_servers,
+        standby,
+    } = schedule;
     ActiveSchedule {
         update_clients: update_clients.to_string(),
         update_servers: update_servers.to_string(),
@@ -72,41 +77,76 @@ pub(crate) fn request(asked: RotateRequest) -> Result<cluster::RotateRequest, Pr
         distrust,
         dry_run: _,
     } = asked;
-    let bad = |field, problem: &str| Problem::BadRequest { field, problem: problem.to_owned() };
+    let bad = |field, problem: &str| Problem::BadRequest {
+        field,
+        problem: problem.to_owned(),
+    };
     let authority: AuthorityType = super::parse("authority", &authority)?;
-    let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let reason = reason
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty());
     if reason.as_ref().is_some_and(|text| text.len() > REASON_BYTES_MAX) {
-        return Err(bad("reason", "is longer than 1024 bytes; the log keeps it, so say it shorter"));
+        return Err(bad(
+            "reason",
+            "is longer than 1024 bytes; the log keeps it, so say it shorter",
+        ));
     }
     if reason.is_none() && (override_blockers || distrust) {
-        return Err(bad("reason", "is missing; an override or a distrust has to say why, and the log keeps it"));
+        return Err(bad(
+            "reason",
+            "is missing; an override or a distrust has to say why, and the log keeps it",
+        ));
     }
     if mode == api_types::Mode::Manual && grace_period_seconds.is_some() {
-        return Err(bad("grace_period_seconds", "is for automatic rotations; leave it out, or set `mode` to \"automatic\""));
+        return Err(bad(
+            "grace_period_seconds",
+            "is for automatic rotations; leave it out, or set `mode` to \"automatic\"",
+        ));
     }
     let step = match (distrust, mode, target_phase) {
         (true, _, None | Some(api_types::Phase::Standby)) => Step::Distrust,
         (true, _, Some(_)) => {
-            return Err(bad("target_phase", "of a distrust is \"standby\"; say so or leave it out"));
+            return Err(bad(
+                "target_phase",
+                "of a distrust is \"standby\"; say so or leave it out",
+            ));
         }
         (false, api_types::Mode::Manual, phase) => Step::To(phase.map_or(Phase::Init, phase_asked)),
-        (false, api_types::Mode::Automatic, None | Some(api_types::Phase::Init)) => {
-            Step::Automatic { grace_period: grace_period_seconds.map_or(GRACE_PERIOD, Ttl::from_seconds) }
-        }
+        (false, api_types::Mode::Automatic, None | Some(api_types::Phase::Init)) => Step::Automatic {
+            grace_period: grace_period_seconds.map_or(GRACE_PERIOD, Ttl::from_seconds),
+        },
         (false, api_types::Mode::Automatic, Some(_)) => {
-            return Err(bad("target_phase", "of an automatic rotation is \"init\", the rest follows its schedule; use `mode` \"manual\" for single phases"));
+            return Err(bad(
+                "target_phase",
+                "of an automatic rotation is \"init\", the rest follows its schedule; use `mode` \"manual\" for single phases",
+            ));
         }
     };
     let override_reason = if override_blockers { reason.clone() } else { None };
-    Ok(cluster::RotateRequest { authority, step, reason, override_reason })
+    Ok(cluster::RotateRequest {
+        authority,
+        step,
+        reason,
+        override_reason,
+    })
 }
 
 /// What a step did.
 pub(crate) fn answer(rotated: &Rotated) -> RotateAnswer {
-    let Rotated { authority, rotation_id, from, to, schedule, warnings } = rotated;
+    let Rotated {
+        authority,
+        rotation_id,
+        from,
+        to,
+        schedule,
+        warnings,
+    } = rotated;
     let mut message = format!("Updated rotation phase to \"{to}\".");
     if let Some(schedule) = schedule {
-        message.push_str(&format!(" To check status use `signetctl status`; it ends on {} at the earliest.", schedule.standby));
+        message.push_str(&format!(
+            " To check status use `signetctl status`; it ends on {} at the earliest.",
+            schedule.standby
+        ));
     }
     for warning in warnings {
         message.push_str(&format!(" Note: {warning}."));
@@ -124,10 +164,22 @@ pub(crate) fn answer(rotated: &Rotated) -> RotateAnswer {
 
 /// What a step would do.
 pub(crate) fn plan_answer(planned: &RotationPlan, owner: &str) -> RotateAnswer {
-    let RotationPlan { authority, plan, schedule, keys, storage, must_act, cut_off } = planned;
+    let RotationPlan {
+        authority,
+        plan,
+        schedule,
+        keys,
+        storage,
+        must_act,
+        cut_off,
+    } = planned;
     let from = plan.from.phase();
     let to = plan.steps.first().map_or(from, |step| step.phase);
-    let steps = plan.steps.iter().map(|step| planned_step(step, schedule.as_ref())).collect();
+    let steps = plan
+        .steps
+        .iter()
+        .map(|step| planned_step(step, schedule.as_ref()))
+        .collect();
     let keys_to_make = keys.iter().map(|(form, algorithm)| KeyToMake {
         protocol: form.protocol().to_owned(),
         algorithm: algorithm.to_string(),

@@ -68,7 +68,10 @@ pub(crate) fn order(request: SignRequest) -> Result<Order, Problem> {
         SignRequest::Tls(request) => {
             if request.ssh_public_key.is_some() {
                 let problem = "is for format \"file\", which has both certificates".to_owned();
-                return Err(Problem::BadRequest { field: "ssh_public_key", problem });
+                return Err(Problem::BadRequest {
+                    field: "ssh_public_key",
+                    problem,
+                });
             }
             identity(request)
         }
@@ -99,10 +102,18 @@ fn ssh_user(request: SignSshUser) -> Result<Order, Problem> {
         Some(AuthorityType::Openssh) => SshProfile::Openssh,
         Some(other) => {
             let problem = format!("{other} does not sign SSH certificates for people; user and openssh do");
-            return Err(Problem::BadRequest { field: "authority", problem });
+            return Err(Problem::BadRequest {
+                field: "authority",
+                problem,
+            });
         }
     };
-    let unfit = |field| move |error: &dyn std::fmt::Display| Problem::BadRequest { field, problem: error.to_string() };
+    let unfit = |field| {
+        move |error: &dyn std::fmt::Display| Problem::BadRequest {
+            field,
+            problem: error.to_string(),
+        }
+    };
     let mut networks = Vec::with_capacity(source_addresses.len());
     for text in &source_addresses {
         networks.push(Network::parse(text).map_err(|error| unfit("source_addresses")(&error))?);
@@ -118,10 +129,16 @@ fn ssh_user(request: SignSshUser) -> Result<Order, Problem> {
             source_addresses: networks,
             verify_required: false,
         },
-        permits: permit.map_or_else(|| PERMITS.to_vec(), |asked| asked.into_iter().map(permitted).collect()),
+        permits: permit.map_or_else(
+            || PERMITS.to_vec(),
+            |asked| asked.into_iter().map(permitted).collect(),
+        ),
     };
     Ok(Order {
-        wanted: vec![Wanted::Ssh(Box::new(request), ssh_key("public_key", &public_key)?)],
+        wanted: vec![Wanted::Ssh(
+            Box::new(request),
+            ssh_key("public_key", &public_key)?,
+        )],
         ttl: ttl(ttl_seconds),
         trusted: &["host"],
         hints: vec!["keep the certificate beside its key as <key>-cert.pub; ssh finds it there".to_owned()],
@@ -129,10 +146,20 @@ fn ssh_user(request: SignSshUser) -> Result<Order, Problem> {
 }
 
 fn ssh_host(request: SignSshHost) -> Result<Order, Problem> {
-    let SignSshHost { public_key, hosts, ttl_seconds } = request;
-    let request = SshRequest::Host { names: some("hosts", &hosts)?, roles: Vec::new() };
+    let SignSshHost {
+        public_key,
+        hosts,
+        ttl_seconds,
+    } = request;
+    let request = SshRequest::Host {
+        names: some("hosts", &hosts)?,
+        roles: Vec::new(),
+    };
     Ok(Order {
-        wanted: vec![Wanted::Ssh(Box::new(request), ssh_key("public_key", &public_key)?)],
+        wanted: vec![Wanted::Ssh(
+            Box::new(request),
+            ssh_key("public_key", &public_key)?,
+        )],
         ttl: ttl(ttl_seconds),
         trusted: &["user-public-keys", "openssh"],
         hints: vec![
@@ -143,7 +170,14 @@ fn ssh_host(request: SignSshHost) -> Result<Order, Problem> {
 }
 
 fn identity(request: SignIdentity) -> Result<Order, Problem> {
-    let SignIdentity { public_key, ssh_public_key, user, roles, logins, ttl_seconds } = request;
+    let SignIdentity {
+        public_key,
+        ssh_public_key,
+        user,
+        roles,
+        logins,
+        ttl_seconds,
+    } = request;
     let user: UserName = parse("user", &user)?;
     let (roles, logins) = (all("roles", &roles)?, all("logins", &logins)?);
     let mut wanted = Vec::new();
@@ -158,34 +192,65 @@ fn identity(request: SignIdentity) -> Result<Order, Problem> {
         };
         wanted.push(Wanted::Ssh(Box::new(request), ssh_key("ssh_public_key", line)?));
     }
-    let request = X509Request::User { user, roles, logins, traits: BTreeMap::new() };
+    let request = X509Request::User {
+        user,
+        roles,
+        logins,
+        traits: BTreeMap::new(),
+    };
     wanted.insert(0, Wanted::X509(Box::new(request), tls_key(&public_key)?));
-    Ok(Order { wanted, ttl: ttl(ttl_seconds), trusted: &["tls-host", "host"], hints: Vec::new() })
+    Ok(Order {
+        wanted,
+        ttl: ttl(ttl_seconds),
+        trusted: &["tls-host", "host"],
+        hints: Vec::new(),
+    })
 }
 
 fn tls_host(request: SignTlsHost) -> Result<Order, Problem> {
-    let SignTlsHost { public_key, hosts, ttl_seconds } = request;
-    let request = X509Request::Host { names: some("hosts", &hosts)?, roles: Vec::new() };
+    let SignTlsHost {
+        public_key,
+        hosts,
+        ttl_seconds,
+    } = request;
+    let request = X509Request::Host {
+        names: some("hosts", &hosts)?,
+        roles: Vec::new(),
+    };
     Ok(Order {
         wanted: vec![Wanted::X509(Box::new(request), tls_key(&public_key)?)],
         ttl: ttl(ttl_seconds),
         trusted: &["tls-user"],
-        hints: vec!["clients trust it by the host authority: `signetctl auth export --type=tls-host`".to_owned()],
+        hints: vec![
+            "clients trust it by the host authority: `signetctl auth export --type=tls-host`".to_owned(),
+        ],
     })
 }
 
 fn database(request: SignDatabase) -> Result<Order, Problem> {
-    let SignDatabase { public_key, hosts, ttl_seconds, flavor } = request;
+    let SignDatabase {
+        public_key,
+        hosts,
+        ttl_seconds,
+        flavor,
+    } = request;
     let common_name = match flavor {
         DatabaseFlavor::Cockroachdb => Some("node".to_owned()),
         DatabaseFlavor::Any | DatabaseFlavor::Mongodb | DatabaseFlavor::Redis => None,
     };
-    let request = X509Request::DatabaseServer { names: some("hosts", &hosts)?, common_name, organization: None };
+    let request = X509Request::DatabaseServer {
+        names: some("hosts", &hosts)?,
+        common_name,
+        organization: None,
+    };
     Ok(Order {
         wanted: vec![Wanted::X509(Box::new(request), tls_key(&public_key)?)],
         ttl: ttl(ttl_seconds),
         trusted: &["db-client"],
-        hints: database_hints(flavor).iter().map(|hint| (*hint).to_owned()).collect(),
+        hints: database_hints(flavor)
+            .iter()
+            .map(|hint| (*hint).to_owned())
+            .collect(),
     })
 }
 
@@ -211,20 +276,37 @@ const fn database_hints(flavor: DatabaseFlavor) -> &'static [&'static str] {
 }
 
 fn database_client(request: SignDatabaseClient) -> Result<Order, Problem> {
-    let SignDatabaseClient { public_key, user, ttl_seconds } = request;
-    let request = X509Request::DatabaseClient { user: parse("user", &user)? };
+    let SignDatabaseClient {
+        public_key,
+        user,
+        ttl_seconds,
+    } = request;
+    let request = X509Request::DatabaseClient {
+        user: parse("user", &user)?,
+    };
     Ok(Order {
         wanted: vec![Wanted::X509(Box::new(request), tls_key(&public_key)?)],
         ttl: ttl(ttl_seconds),
         trusted: &["db"],
-        hints: vec!["psql: sslmode=verify-full sslcert=<out>.crt sslkey=<out>.key sslrootcert=<out>.cas".to_owned()],
+        hints: vec![
+            "psql: sslmode=verify-full sslcert=<out>.crt sslkey=<out>.key sslrootcert=<out>.cas".to_owned(),
+        ],
     })
 }
 
 fn windows(request: SignWindows) -> Result<Order, Problem> {
-    let SignWindows { public_key, user, domain, sid, ttl_seconds } = request;
-    let request =
-        X509Request::Windows { user: parse("user", &user)?, domain: parse("domain", &domain)?, sid };
+    let SignWindows {
+        public_key,
+        user,
+        domain,
+        sid,
+        ttl_seconds,
+    } = request;
+    let request = X509Request::Windows {
+        user: parse("user", &user)?,
+        domain: parse("domain", &domain)?,
+        sid,
+    };
     Ok(Order {
         wanted: vec![Wanted::X509(Box::new(request), tls_key(&public_key)?)],
         ttl: ttl(ttl_seconds),
@@ -236,8 +318,16 @@ fn windows(request: SignWindows) -> Result<Order, Problem> {
 }
 
 fn spiffe(request: SignSpiffe) -> Result<Order, Problem> {
-    let SignSpiffe { public_key, path, dns_names, ttl_seconds } = request;
-    let request = X509Request::Workload { path, dns_names: all("dns_names", &dns_names)? };
+    let SignSpiffe {
+        public_key,
+        path,
+        dns_names,
+        ttl_seconds,
+    } = request;
+    let request = X509Request::Workload {
+        path,
+        dns_names: all("dns_names", &dns_names)?,
+    };
     Ok(Order {
         wanted: vec![Wanted::X509(Box::new(request), tls_key(&public_key)?)],
         ttl: ttl(ttl_seconds),
@@ -247,21 +337,42 @@ fn spiffe(request: SignSpiffe) -> Result<Order, Problem> {
 }
 
 fn token(request: SignJwt) -> Result<Order, Problem> {
-    let SignJwt { subject, audience, ttl_seconds, claims, authority } = request;
+    let SignJwt {
+        subject,
+        audience,
+        ttl_seconds,
+        claims,
+        authority,
+    } = request;
     let authority: Option<AuthorityType> = authority.map(|text| parse("authority", &text)).transpose()?;
     let wanted = authority.unwrap_or(AuthorityType::Jwt);
-    let Some(profile) = TokenProfile::ALL.into_iter().find(|profile| profile.authority() == wanted) else {
+    let Some(profile) = TokenProfile::ALL
+        .into_iter()
+        .find(|profile| profile.authority() == wanted)
+    else {
         let problem = format!("{wanted} does not sign tokens; jwt, oidc_idp, okta and spiffe do");
-        return Err(Problem::BadRequest { field: "authority", problem });
+        return Err(Problem::BadRequest {
+            field: "authority",
+            problem,
+        });
     };
     Ok(Order {
-        wanted: vec![Wanted::Token(TokenRequest { profile, subject, audience, claims })],
+        wanted: vec![Wanted::Token(TokenRequest {
+            profile,
+            subject,
+            audience,
+            claims,
+        })],
         ttl: ttl(ttl_seconds),
         trusted: &[],
         hints: vec![match profile {
             TokenProfile::Oidc => "it verifies by /.well-known/jwks-oidc".to_owned(),
-            TokenProfile::Application | TokenProfile::Okta => "it verifies by /.well-known/jwks.json".to_owned(),
-            TokenProfile::Workload => "it verifies by the SPIFFE bundle: `signetctl auth export --type=spiffe`".to_owned(),
+            TokenProfile::Application | TokenProfile::Okta => {
+                "it verifies by /.well-known/jwks.json".to_owned()
+            }
+            TokenProfile::Workload => {
+                "it verifies by the SPIFFE bundle: `signetctl auth export --type=spiffe`".to_owned()
+            }
         }],
     })
 }
@@ -286,24 +397,34 @@ where
     T::Err: std::fmt::Display,
 {
     if texts.is_empty() {
-        return Err(Problem::BadRequest { field, problem: "is empty; name at least one".to_owned() });
+        return Err(Problem::BadRequest {
+            field,
+            problem: "is empty; name at least one".to_owned(),
+        });
     }
     all(field, texts)
 }
 
 fn ssh_key(field: &'static str, line: &str) -> Result<SubjectKey, Problem> {
-    SubjectKey::from_line(line)
-        .map_err(|error| Problem::BadRequest { field, problem: crate::problem::chain(&error) })
+    SubjectKey::from_line(line).map_err(|error| Problem::BadRequest {
+        field,
+        problem: crate::problem::chain(&error),
+    })
 }
 
 /// The key of a `PUBLIC KEY` or of a request, whose signature is checked.
 fn tls_key(text: &str) -> Result<PublicKey, Problem> {
-    let unfit = |problem: String| Problem::BadRequest { field: "public_key", problem };
+    let unfit = |problem: String| Problem::BadRequest {
+        field: "public_key",
+        problem,
+    };
     if text.contains("CERTIFICATE REQUEST-----") {
-        let request = CertificateRequest::from_pem(text).map_err(|error| unfit(crate::problem::chain(&error)))?;
+        let request =
+            CertificateRequest::from_pem(text).map_err(|error| unfit(crate::problem::chain(&error)))?;
         return Ok(request.public_key().clone());
     }
-    let keys = x509::pem::decode_all("public key", "PUBLIC KEY", text).map_err(|error| unfit(crate::problem::chain(&error)))?;
+    let keys = x509::pem::decode_all("public key", "PUBLIC KEY", text)
+        .map_err(|error| unfit(crate::problem::chain(&error)))?;
     match keys.as_slice() {
         [der] => PublicKey::from_spki_der(der).map_err(|fault| unfit(fault.to_string())),
         several => Err(unfit(format!("holds {} keys; send one", several.len()))),

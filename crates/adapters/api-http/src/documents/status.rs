@@ -25,10 +25,22 @@ pub(crate) fn authority(record: &AuthorityRecord) -> AuthorityStatus {
 
 /// Where an authority's rotation stands.
 pub(crate) fn rotation(record: &AuthorityRecord) -> RotationStatus {
-    let Course { rotation_id, mode, started, grace_period, schedule, last_rotated, event_uid: _ } = &record.course;
+    let Course {
+        rotation_id,
+        mode,
+        started,
+        grace_period,
+        schedule,
+        last_rotated,
+        event_uid: _,
+    } = &record.course;
     let is_in_progress = record.rotation.is_in_progress();
     let mut status = RotationStatus {
-        state: if is_in_progress { RotationState::InProgress } else { RotationState::Standby },
+        state: if is_in_progress {
+            RotationState::InProgress
+        } else {
+            RotationState::Standby
+        },
         phase: rotations::phase(record.rotation.phase()),
         mode: mode.map(rotations::mode),
         current_id: rotation_id.clone(),
@@ -43,7 +55,12 @@ pub(crate) fn rotation(record: &AuthorityRecord) -> RotationStatus {
 }
 
 fn key_row(line: KeyLine) -> KeyRow {
-    let KeyLine { part, generation, key, expires } = line;
+    let KeyLine {
+        part,
+        generation,
+        key,
+        expires,
+    } = line;
     KeyRow {
         protocol: key.form.protocol().to_owned(),
         status: match part {
@@ -92,11 +109,20 @@ pub(crate) fn custody(configured: key::BackendKind, signing: &[SigningKey]) -> C
         format!("all {} signing keys live where configured", signing.len())
     } else {
         let count = signing.iter().filter(|key| !key.is_preferred).count();
-        let groups: Vec<String> =
-            elsewhere.iter().map(|(storage, names)| format!("{storage}: {}", names.join(", "))).collect();
-        format!("{count} of {} signing keys live elsewhere ({})", signing.len(), groups.join("; "))
+        let groups: Vec<String> = elsewhere
+            .iter()
+            .map(|(storage, names)| format!("{storage}: {}", names.join(", ")))
+            .collect();
+        format!(
+            "{count} of {} signing keys live elsewhere ({})",
+            signing.len(),
+            groups.join("; ")
+        )
     };
-    Custody { configured: configured.to_string(), summary }
+    Custody {
+        configured: configured.to_string(),
+        summary,
+    }
 }
 
 #[cfg(test)]

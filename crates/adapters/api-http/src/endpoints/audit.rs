@@ -10,7 +10,13 @@ use crate::service::Service;
 /// `GET /v1/audit/events`.
 pub(super) async fn events(service: &Service, asked: &Asked) -> Result<EventPage, Problem> {
     let query = audit::query(asked.parameters()?)?;
-    let entries = service.cluster.journal().ledger().events(&query).await.map_err(ClusterError::Ledger)?;
+    let entries = service
+        .cluster
+        .journal()
+        .ledger()
+        .events(&query)
+        .await
+        .map_err(ClusterError::Ledger)?;
     audit::page(&entries, query.limit)
 }
 

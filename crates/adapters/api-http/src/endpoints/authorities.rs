@@ -25,8 +25,13 @@ use crate::service::Service;
 
 /// `GET /v1/cert_authorities`.
 pub(super) async fn list(service: &Service, asked: &Asked) -> Result<Vec<CertAuthority>, Problem> {
-    let CertAuthorityParameters { authority, with_secrets } = asked.parameters()?;
-    let only: Option<AuthorityType> = authority.map(|text| documents::parse("type", &text)).transpose()?;
+    let CertAuthorityParameters {
+        authority,
+        with_secrets,
+    } = asked.parameters()?;
+    let only: Option<AuthorityType> = authority
+        .map(|text| documents::parse("type", &text))
+        .transpose()?;
     let cluster = &service.cluster;
     let secrets = if with_secrets {
         require(service, &asked.caller, Permission::ReadSecrets).await?;
@@ -35,10 +40,21 @@ pub(super) async fn list(service: &Service, asked: &Asked) -> Result<Vec<CertAut
         BTreeMap::new()
     };
     let mut all = Vec::new();
-    for kind in AuthorityType::ALL.into_iter().filter(|kind| only.is_none_or(|only| only == *kind)) {
+    for kind in AuthorityType::ALL
+        .into_iter()
+        .filter(|kind| only.is_none_or(|only| only == *kind))
+    {
         let view = cluster.authority(kind)?;
-        let crls = if kind.forms().contains(&KeyForm::Tls) { cluster.crls(kind).await? } else { Vec::new() };
-        let beside = Beside { cluster: cluster.name(), secrets: &secrets, crls: &crls };
+        let crls = if kind.forms().contains(&KeyForm::Tls) {
+            cluster.crls(kind).await?
+        } else {
+            Vec::new()
+        };
+        let beside = Beside {
+            cluster: cluster.name(),
+            secrets: &secrets,
+            crls: &crls,
+        };
         all.push(authorities::document(&view, &beside)?);
     }
     Ok(all)
@@ -52,7 +68,9 @@ pub(crate) fn export(service: &Service, asked: ExportParameters) -> Result<Expor
     let ExportParameters { kind, status, format } = asked;
     let kind = ExportKind::parse(&kind).map_err(cluster::ClusterError::Refused)?;
     let format = format.map(exports::format_asked);
-    let files = service.cluster.export(kind, exports::status_asked(status), format)?;
+    let files = service
+        .cluster
+        .export(kind, exports::status_asked(status), format)?;
     Ok(exports::export(files))
 }
 
@@ -66,8 +84,15 @@ pub(super) async fn crl(service: &Service, asked: &Asked) -> Result<Vec<Crl>, Pr
             .filter(|kind| kind.forms().contains(&KeyForm::Tls))
             .map(|kind| kind.as_str())
             .collect();
-        let problem = format!("{authority} signs no X.509 certificates; those that do are {}", with_lists.join(", "));
-        return Err(cluster::ClusterError::Refused(Refusal::Malformed { field: "type", problem }).into());
+        let problem = format!(
+            "{authority} signs no X.509 certificates; those that do are {}",
+            with_lists.join(", ")
+        );
+        return Err(cluster::ClusterError::Refused(Refusal::Malformed {
+            field: "type",
+            problem,
+        })
+        .into());
     }
     let lists = service.cluster.crls(authority).await?;
     let lists = lists.into_iter().map(|(key, record)| Crl {

@@ -22,30 +22,57 @@ pub(super) async fn list(service: &Service, asked: &Asked) -> Result<Vec<Certifi
     for certificate in &issued {
         if let std::collections::hash_map::Entry::Vacant(vacant) = revoked.entry(certificate.authority) {
             // Of certificates that expired, the ledger tells revocations as far as it keeps them.
-            let all = ledger.revocations(certificate.authority, UnixSeconds(0)).await.map_err(ClusterError::Ledger)?;
-            vacant.insert(all.into_iter().map(|revoked| (revoked.serial, revoked.revoked_at)).collect());
+            let all = ledger
+                .revocations(certificate.authority, UnixSeconds(0))
+                .await
+                .map_err(ClusterError::Ledger)?;
+            vacant.insert(
+                all.into_iter()
+                    .map(|revoked| (revoked.serial, revoked.revoked_at))
+                    .collect(),
+            );
         }
     }
     let revoked_at = |certificate: &ledger::IssuedCertificate| {
-        revoked.get(&certificate.authority).and_then(|serials| serials.get(&certificate.serial)).copied()
+        revoked
+            .get(&certificate.authority)
+            .and_then(|serials| serials.get(&certificate.serial))
+            .copied()
     };
-    Ok(issued.iter().map(|certificate| certificates::row(certificate, revoked_at(certificate))).collect())
+    Ok(issued
+        .iter()
+        .map(|certificate| certificates::row(certificate, revoked_at(certificate)))
+        .collect())
 }
 
 /// `POST /v1/certificates/revoke`.
 pub(super) async fn revoke(service: &Service, asked: &Asked) -> Result<RevokeAnswer, Problem> {
-    let RevokeRequest { authority, serial, reason } = asked.document()?;
+    let RevokeRequest {
+        authority,
+        serial,
+        reason,
+    } = asked.document()?;
     let authority: AuthorityType = documents::parse("authority", &authority)?;
-    let certificate = service.cluster.revoke(&asked.caller.actor(), authority, &serial, &reason).await?;
+    let cluster::Revocation {
+        certificate,
+        list_problem,
+    } = service
+        .cluster
+        .revoke(&asked.caller.actor(), authority, &serial, &reason)
+        .await?;
     // Whoever holds a revoked certificate of the user authority is refused from the next request on.
     if let Err(error) = service.front.reload().await {
         tracing::error!(error = %crate::problem::chain(&error), "the listeners do not know of the revocation yet");
     }
+    let mut hints = vec![format!(
+        "verifiers that read revocation lists learn of it when they fetch the next: `signetctl auth crl --type={authority}`, or /crl/{}.crl",
+        certificate.issuer_spki_sha256
+    )];
+    hints.extend(list_problem.map(|problem| {
+        format!("the list does not name it yet ({problem}); it is made again within a minute, and this answer stands")
+    }));
     Ok(RevokeAnswer {
         certificate: certificates::row(&certificate, Some(service.cluster.now())),
-        hints: vec![format!(
-            "verifiers that read revocation lists learn of it when they fetch the next: `signetctl auth crl --type={authority}`, or /crl/{}.crl",
-            certificate.issuer_spki_sha256
-        )],
+        hints,
     })
 }

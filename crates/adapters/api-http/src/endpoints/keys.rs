@@ -50,7 +50,10 @@ pub(super) async fn verify(service: &Service, asked: &Asked) -> Result<Vec<KeyVe
 pub(super) async fn retire(service: &Service, asked: &Asked) -> Result<KeyDetail, Problem> {
     let id = asked.key_id()?;
     let reason = reason(asked.document()?)?;
-    service.cluster.retire_key(&asked.caller.actor(), id, &reason).await?;
+    service
+        .cluster
+        .retire_key(&asked.caller.actor(), id, &reason)
+        .await?;
     detail(service, id).await
 }
 
@@ -58,17 +61,24 @@ pub(super) async fn retire(service: &Service, asked: &Asked) -> Result<KeyDetail
 pub(super) async fn restore(service: &Service, asked: &Asked) -> Result<KeyDetail, Problem> {
     let id = asked.key_id()?;
     let reason = reason(asked.document()?)?;
-    service.cluster.restore_key(&asked.caller.actor(), id, &reason).await?;
+    service
+        .cluster
+        .restore_key(&asked.caller.actor(), id, &reason)
+        .await?;
     detail(service, id).await
 }
 
 fn reason(request: RetireRequest) -> Result<String, Problem> {
     let RetireRequest { reason } = request;
     match reason.trim() {
-        "" => Err(Problem::BadRequest { field: "reason", problem: "is empty; the log keeps why".to_owned() }),
-        text if text.len() > 1_024 => {
-            Err(Problem::BadRequest { field: "reason", problem: "is longer than 1024 bytes; say it shorter".to_owned() })
-        }
+        "" => Err(Problem::BadRequest {
+            field: "reason",
+            problem: "is empty; the log keeps why".to_owned(),
+        }),
+        text if text.len() > 1_024 => Err(Problem::BadRequest {
+            field: "reason",
+            problem: "is longer than 1024 bytes; say it shorter".to_owned(),
+        }),
         text => Ok(text.to_owned()),
     }
 }

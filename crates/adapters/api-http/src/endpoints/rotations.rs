@@ -13,7 +13,10 @@ pub(super) async fn rotate(service: &Service, asked: &Asked) -> Result<RotateAns
     let request = rotations::request(document)?;
     if is_dry_run {
         let plan = service.cluster.plan_rotation(&request).await?;
-        return Ok(rotations::plan_answer(&plan, &service.cluster.settings().server_id));
+        return Ok(rotations::plan_answer(
+            &plan,
+            &service.cluster.settings().server_id,
+        ));
     }
     let rotated = service.cluster.rotate(&asked.caller.actor(), &request).await?;
     // The listeners follow before the answer, so that whoever reads it finds them in the new phase. The step is taken

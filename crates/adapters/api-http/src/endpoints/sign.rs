@@ -22,7 +22,12 @@ use crate::service::Service;
 
 /// `POST /v1/sign`.
 pub(super) async fn sign(service: &Service, asked: &Asked) -> Result<SignAnswer, Problem> {
-    let Order { wanted, ttl, trusted, hints } = sign::order(asked.document()?)?;
+    let Order {
+        wanted,
+        ttl,
+        trusted,
+        hints,
+    } = sign::order(asked.document()?)?;
     let actor = asked.caller.actor();
     let allowed_by = allowed_by(&asked.caller, Permission::Sign);
     let cluster = &service.cluster;
@@ -32,31 +37,56 @@ pub(super) async fn sign(service: &Service, asked: &Asked) -> Result<SignAnswer,
         let allowed_by = allowed_by.clone();
         let (name, content, issued) = match wanted {
             Wanted::X509(request, subject_key) => {
-                let issue = IssueX509 { request: *request, subject_key, ttl, allowed_by };
+                let issue = IssueX509 {
+                    request: *request,
+                    subject_key,
+                    ttl,
+                    allowed_by,
+                };
                 let issued = cluster.issue_x509(&actor, &issue).await?;
                 ("tls", x509::pem::encode("CERTIFICATE", &issued.document), issued)
             }
             Wanted::Ssh(request, subject_key) => {
                 let algorithm = subject_key.algorithm();
-                let issue = IssueSsh { request: *request, subject_key, ttl, allowed_by };
+                let issue = IssueSsh {
+                    request: *request,
+                    subject_key,
+                    ttl,
+                    allowed_by,
+                };
                 let issued = cluster.issue_ssh(&actor, &issue).await?;
                 let mut line = ssh_cert::certificate_line(algorithm, &issued.document, "");
                 line.push('\n');
                 ("ssh", line, issued)
             }
             Wanted::Token(request) => {
-                let issue = IssueToken { request, ttl, allowed_by };
+                let issue = IssueToken {
+                    request,
+                    ttl,
+                    allowed_by,
+                };
                 let issued = cluster.issue_token(&actor, &issue).await?;
-                let token = String::from_utf8(issued.document.clone())
+                let token = std::str::from_utf8(&issued.document)
                     .map_err(|_| Problem::Internal("a token is not text".to_owned()))?;
-                ("jwt", token, issued)
+                ("jwt", token.to_owned(), issued)
             }
         };
         ends = Some(ends.map_or(issued.not_after, |ends| ends.min(issued.not_after)));
-        certificates.push(Credential { name: name.to_owned(), content: SecretText::new(content), serial: issued.serial.clone() });
+        certificates.push(Credential {
+            name: name.to_owned(),
+            content: SecretText::new(content),
+            serial: issued.serial.clone(),
+        });
     }
-    let not_after = ends.ok_or_else(|| Problem::Internal("nothing was issued".to_owned()))?.to_string();
-    Ok(SignAnswer { certificates, trusted: exported(service, trusted)?, not_after, hints })
+    let not_after = ends
+        .ok_or_else(|| Problem::Internal("nothing was issued".to_owned()))?
+        .to_string();
+    Ok(SignAnswer {
+        certificates,
+        trusted: exported(service, trusted)?,
+        not_after,
+        hints,
+    })
 }
 
 /// What the holder of a credential has to trust, whole: every trusted generation.

@@ -11,7 +11,10 @@ const API: u32 = 1;
 
 /// `GET /v1/version`.
 pub(super) fn version(service: &Service) -> Version {
-    Version { version: service.cluster.settings().version.clone(), api: API }
+    Version {
+        version: service.cluster.settings().version.clone(),
+        api: API,
+    }
 }
 
 /// `GET /v1/status`.
@@ -22,16 +25,20 @@ pub(super) fn status(service: &Service) -> Status {
     let signing: Vec<SigningKey> = records()
         .flat_map(|record| {
             let lines = cluster::Cluster::key_lines(record).into_iter();
-            lines.filter(|line| line.part == KeyPart::Active).map(|line| SigningKey {
-                authority: record.authority,
-                form: line.key.form,
-                storage: line.key.reference.backend,
-                is_preferred: cluster.custody().is_preferred(&line.key.reference),
-            })
+            lines
+                .filter(|line| line.part == KeyPart::Active)
+                .map(|line| SigningKey {
+                    authority: record.authority,
+                    form: line.key.form,
+                    storage: line.key.reference.backend,
+                    is_preferred: cluster.custody().is_preferred(&line.key.reference),
+                })
         })
         .collect();
     // In the order operators know, which is not that of the map.
-    let ordered = authority::AuthorityType::ALL.iter().filter_map(|kind| view.authorities.get(kind));
+    let ordered = authority::AuthorityType::ALL
+        .iter()
+        .filter_map(|kind| view.authorities.get(kind));
     Status {
         cluster: cluster.name().to_string(),
         version: cluster.settings().version.clone(),

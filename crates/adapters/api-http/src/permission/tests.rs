@@ -8,13 +8,23 @@ use super::*;
 
 fn identity(roles: &[Role]) -> Caller {
     let remote = SocketAddr::from(([192, 0, 2, 7], 4711));
-    Caller::Identity { user: "ana".into(), roles: roles.to_vec(), remote }
+    Caller::Identity {
+        user: "ana".into(),
+        roles: roles.to_vec(),
+        remote,
+    }
 }
 
 /// Everybody there is: the operator, and identities with every combination of roles.
 fn callers() -> BTreeMap<&'static str, Caller> {
     BTreeMap::from([
-        ("local", Caller::Local { user: "root".into(), uid: 0 }),
+        (
+            "local",
+            Caller::Local {
+                user: "root".into(),
+                uid: 0,
+            },
+        ),
         ("nobody", identity(&[])),
         ("auditor", identity(&[Role::Auditor])),
         ("editor", identity(&[Role::Editor])),
@@ -39,20 +49,41 @@ fn the_whole_table_is_as_written_down_here() {
         .into_iter()
         .map(|(name, caller)| {
             let rights = TABLE.iter().map(|(permission, _)| *permission);
-            (name, rights.filter(|right| permits(&caller, *right)).map(Permission::as_str).collect())
+            (
+                name,
+                rights
+                    .filter(|right| permits(&caller, *right))
+                    .map(Permission::as_str)
+                    .collect(),
+            )
         })
         .collect();
-    let everybody = ["version:read", "status:read", "alert:read", "export:read", "crl:read"];
+    let everybody = [
+        "version:read",
+        "status:read",
+        "alert:read",
+        "export:read",
+        "crl:read",
+    ];
     assert_eq!(granted["nobody"], everybody);
     let auditor = [
         &everybody[..],
-        &["cert_authority:readnosecrets", "key:read", "event:read", "event:verify", "certificate:read"],
+        &[
+            "cert_authority:readnosecrets",
+            "key:read",
+            "event:read",
+            "event:verify",
+            "certificate:read",
+        ],
     ]
     .concat();
     assert_eq!(granted["auditor"], auditor);
     let all: Vec<&str> = TABLE.iter().map(|(permission, _)| permission.as_str()).collect();
     assert_eq!(granted["local"], all);
-    let all_but_secrets: Vec<&str> = all.into_iter().filter(|right| *right != "cert_authority:read").collect();
+    let all_but_secrets: Vec<&str> = all
+        .into_iter()
+        .filter(|right| *right != "cert_authority:read")
+        .collect();
     assert_eq!(granted["editor"], all_but_secrets);
     assert_eq!(granted["both"], all_but_secrets);
 }

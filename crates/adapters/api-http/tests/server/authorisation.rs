@@ -35,10 +35,17 @@ async fn every_route_follows_the_table_and_every_denial_is_recorded() {
                 api_types::Method::Post => Method::POST,
             };
             let before = world.events("auth").len();
-            let path = route.path().replace("{id}", "00000000-0000-4000-8000-000000000000");
+            let path = route
+                .path()
+                .replace("{id}", "00000000-0000-4000-8000-000000000000");
             let answer = connection.send(method, &path, "").await.unwrap();
             let is_permitted = permits(&caller, Permission::of(route));
-            assert_eq!(answer.status.as_u16() == 403, !is_permitted, "{name} {route:?}: {}", answer.text());
+            assert_eq!(
+                answer.status.as_u16() == 403,
+                !is_permitted,
+                "{name} {route:?}: {}",
+                answer.text()
+            );
             let recorded = &world.events("auth")[before..];
             if is_permitted {
                 assert!(recorded.is_empty(), "{name} {route:?}");
@@ -47,7 +54,12 @@ async fn every_route_follows_the_table_and_every_denial_is_recorded() {
                 assert_eq!(recorded.len(), 1, "{name} {route:?}");
                 assert_eq!(recorded[0]["user"], name);
                 assert_eq!(recorded[0]["action"], Permission::of(route).as_str());
-                assert!(recorded[0]["addr.remote"].as_str().unwrap().starts_with("127.0.0.1:"));
+                assert!(
+                    recorded[0]["addr.remote"]
+                        .as_str()
+                        .unwrap()
+                        .starts_with("127.0.0.1:")
+                );
             }
         }
     }
@@ -60,7 +72,10 @@ async fn not_even_an_editor_reads_secrets_from_afar() {
     let mut connection = api(&world, &identity).await;
     assert_eq!(connection.get("/v1/cert_authorities").await.status.as_u16(), 200);
     let denied = connection.get("/v1/cert_authorities?with_secrets=true").await;
-    assert_eq!((denied.status.as_u16(), denied.code().as_str()), (403, "access_denied"));
+    assert_eq!(
+        (denied.status.as_u16(), denied.code().as_str()),
+        (403, "access_denied")
+    );
     assert!(world.events("authority.secrets.read").is_empty());
     assert_eq!(world.events("auth")[0]["action"], "cert_authority:read");
 }
@@ -74,7 +89,10 @@ async fn what_is_done_is_recorded_with_who_did_it_and_what_allowed_it() {
     assert_eq!(connection.post("/v1/sign", &asked).await.status.as_u16(), 200);
     let events = world.events("cert.create");
     let token = events.iter().find(|event| event["cert_type"] == "jwt").unwrap();
-    assert_eq!((token["user"].as_str(), token["allowed_by"].as_str()), (Some("ana"), Some("role editor")));
+    assert_eq!(
+        (token["user"].as_str(), token["allowed_by"].as_str()),
+        (Some("ana"), Some("role editor"))
+    );
     assert_eq!(token["actor_kind"], "identity");
 }
 

@@ -51,7 +51,9 @@ impl std::fmt::Debug for Time {
 
 impl rustls::time_provider::TimeProvider for Time {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0.now().as_u64())))
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(
+            self.0.now().as_u64(),
+        )))
     }
 }
 
@@ -70,7 +72,9 @@ pub(crate) fn config_of(
     let host = world.cluster.authority(AuthorityType::Host).unwrap();
     for (generation, key) in host.record.trusted().filter(|(_, key)| key.form == KeyForm::Tls) {
         if only_generation.is_none_or(|only| only == generation.number()) {
-            roots.add(CertificateDer::from(key.certificate.clone().unwrap().0)).unwrap();
+            roots
+                .add(CertificateDer::from(key.certificate.clone().unwrap().0))
+                .unwrap();
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -82,7 +86,9 @@ pub(crate) fn config_of(
         None => builder.with_no_client_auth(),
         Some(Identity { certificate, key, .. }) => {
             let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.clone()));
-            builder.with_client_auth_cert(vec![CertificateDer::from(certificate.clone())], key).unwrap()
+            builder
+                .with_client_auth_cert(vec![CertificateDer::from(certificate.clone())], key)
+                .unwrap()
         }
     })
 }
@@ -104,7 +110,10 @@ impl Answer {
     }
 
     pub(crate) fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -114,12 +123,19 @@ impl Answer {
 
 impl Connection {
     pub(crate) async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Self {
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection);
         Self(sender)
     }
 
-    pub(crate) async fn send(&mut self, method: Method, path: &str, body: impl Into<Bytes>) -> hyper::Result<Answer> {
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> hyper::Result<Answer> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -130,7 +146,11 @@ impl Connection {
         let response = self.0.send_request(request).await?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        })
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
@@ -148,21 +168,35 @@ pub(crate) async fn local(world: &World) -> Connection {
 }
 
 /// A TLS connection; the server refuses in it at the earliest when something is read.
-pub(crate) async fn shake_hands(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn shake_hands(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    TlsConnector::from(config)
+        .connect(ServerName::try_from("localhost").unwrap(), stream)
+        .await
 }
 
 /// A connection of the API with an identity.
 pub(crate) async fn api(world: &World, identity: &Identity) -> Connection {
-    Connection::over(shake_hands(world.api, config(world, Some(identity))).await.unwrap()).await
+    Connection::over(
+        shake_hands(world.api, config(world, Some(identity)))
+            .await
+            .unwrap(),
+    )
+    .await
 }
 
 /// Whether the server refuses the handshake: TLS 1.3 tells a client so with the first byte it reads.
 pub(crate) async fn is_refused(world: &World, config: Arc<ClientConfig>) -> bool {
     match shake_hands(world.api, config).await {
         Err(_) => true,
-        Ok(stream) => Connection::over(stream).await.send(Method::GET, "/v1/version", Bytes::new()).await.is_err(),
+        Ok(stream) => Connection::over(stream)
+            .await
+            .send(Method::GET, "/v1/version", Bytes::new())
+            .await
+            .is_err(),
     }
 }
 

@@ -22,15 +22,25 @@ const SHORT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn hurried() -> Choices {
-    let limits = |limits: ConnectionLimits| ConnectionLimits { handshake: SHORT, head: SHORT, ..limits };
-    Choices { api: limits(ConnectionLimits::API), web: limits(ConnectionLimits::WEB), ..Choices::default() }
+    let limits = |limits: ConnectionLimits| ConnectionLimits {
+        handshake: SHORT,
+        head: SHORT,
+        ..limits
+    };
+    Choices {
+        api: limits(ConnectionLimits::API),
+        web: limits(ConnectionLimits::WEB),
+        ..Choices::default()
+    }
 }
 
 /// Waits for the server to close the connection.
 async fn closes(mut stream: impl AsyncReadExt + Unpin) -> bool {
     let begun = Instant::now();
     let mut rest = Vec::new();
-    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.is_ok();
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest))
+        .await
+        .is_ok();
     closed && begun.elapsed() < PATIENCE
 }
 
@@ -50,24 +60,44 @@ async fn whoever_does_not_shake_hands_is_shown_the_door() {
 async fn whoever_sends_a_head_drop_by_drop_is_shown_the_door() {
     let world = World::with(hurried()).await;
     let mut slow = shake_hands(world.web, config(&world, None)).await.unwrap();
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: loc").await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: loc")
+        .await
+        .unwrap();
     slow.flush().await.unwrap();
     assert!(closes(slow).await);
 }
 
 #[tokio::test]
 async fn a_connection_ends_with_its_age() {
-    let limits = ConnectionLimits { age: SHORT, ..ConnectionLimits::WEB };
-    let world = World::with(Choices { web: limits, ..Choices::default() }).await;
+    let limits = ConnectionLimits {
+        age: SHORT,
+        ..ConnectionLimits::WEB
+    };
+    let world = World::with(Choices {
+        web: limits,
+        ..Choices::default()
+    })
+    .await;
     let idle = shake_hands(world.web, config(&world, None)).await.unwrap();
     assert!(closes(idle).await);
 }
 
 #[tokio::test]
 async fn an_address_that_asks_too_often_is_told_when_to_return() {
-    let address = AddressLimits { connections_max: 2, burst: 5, per_second: 1 };
-    let limits = ConnectionLimits { address: Some(address), ..ConnectionLimits::WEB };
-    let world = World::with(Choices { web: limits, ..Choices::default() }).await;
+    let address = AddressLimits {
+        connections_max: 2,
+        burst: 5,
+        per_second: 1,
+    };
+    let limits = ConnectionLimits {
+        address: Some(address),
+        ..ConnectionLimits::WEB
+    };
+    let world = World::with(Choices {
+        web: limits,
+        ..Choices::default()
+    })
+    .await;
     let mut anybody = web(&world).await;
     let mut statuses = Vec::new();
     for _ in 0..6 {
@@ -75,18 +105,38 @@ async fn an_address_that_asks_too_often_is_told_when_to_return() {
     }
     assert_eq!(statuses, [200, 200, 200, 200, 429, 429]);
     let told = anybody.get("/healthz").await;
-    assert_eq!((told.code().as_str(), told.headers["retry-after"].to_str().unwrap()), ("too_many_requests", "1"));
+    assert_eq!(
+        (
+            told.code().as_str(),
+            told.headers["retry-after"].to_str().unwrap()
+        ),
+        ("too_many_requests", "1")
+    );
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let _second = shake_hands(world.web, config(&world, None)).await.unwrap();
-    assert!(shake_hands(world.web, config(&world, None)).await.is_err(), "a third connection of one address");
+    assert!(
+        shake_hands(world.web, config(&world, None)).await.is_err(),
+        "a third connection of one address"
+    );
 }
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait() {
-    let limits = ConnectionLimits { connections_max: 1, ..ConnectionLimits::WEB };
-    let world = World::with(Choices { web: limits, ..Choices::default() }).await;
+    let limits = ConnectionLimits {
+        connections_max: 1,
+        ..ConnectionLimits::WEB
+    };
+    let world = World::with(Choices {
+        web: limits,
+        ..Choices::default()
+    })
+    .await;
     let first = web(&world).await;
-    let second = tokio::time::timeout(Duration::from_millis(300), shake_hands(world.web, config(&world, None))).await;
+    let second = tokio::time::timeout(
+        Duration::from_millis(300),
+        shake_hands(world.web, config(&world, None)),
+    )
+    .await;
     assert!(second.is_err(), "it waits for its turn");
     drop(first);
     let third = tokio::time::timeout(PATIENCE, shake_hands(world.web, config(&world, None))).await;
@@ -95,8 +145,19 @@ async fn connections_beyond_the_limit_wait() {
 
 #[tokio::test]
 async fn a_read_that_takes_too_long_is_given_up() {
-    let requests = RequestLimits { read: SHORT, ..RequestLimits::DEFAULT };
-    let world = World::with(Choices { requests, doctor_takes: PATIENCE, ..Choices::default() }).await;
+    let requests = RequestLimits {
+        read: SHORT,
+        ..RequestLimits::DEFAULT
+    };
+    let world = World::with(Choices {
+        requests,
+        doctor_takes: PATIENCE,
+        ..Choices::default()
+    })
+    .await;
     let answer = local(&world).await.get("/v1/doctor").await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "too_slow"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (503, "too_slow")
+    );
 }

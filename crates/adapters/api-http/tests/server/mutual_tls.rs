@@ -20,7 +20,12 @@ use crate::world::World;
 
 /// A rotation of the user authority to its end, after which certificates from before it are worth nothing.
 async fn distrust_old_users(world: &World) {
-    for phase in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers, Phase::Standby] {
+    for phase in [
+        Phase::Init,
+        Phase::UpdateClients,
+        Phase::UpdateServers,
+        Phase::Standby,
+    ] {
         world.rotate(AuthorityType::User, phase).await;
     }
 }
@@ -33,14 +38,39 @@ async fn a_handshake_needs_a_certificate_of_the_user_authority() {
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(vec!["ana".into()]).unwrap();
     let own = params.self_signed(&key).unwrap();
-    let stranger = Identity { certificate: own.der().to_vec(), key: key.serialize_der(), serial: String::new() };
-    assert!(is_refused(&world, config(&world, Some(&stranger))).await, "somebody else's");
+    let stranger = Identity {
+        certificate: own.der().to_vec(),
+        key: key.serialize_der(),
+        serial: String::new(),
+    };
+    assert!(
+        is_refused(&world, config(&world, Some(&stranger))).await,
+        "somebody else's"
+    );
 
     let names = vec!["agent.example.com".parse().unwrap()];
-    let host = world.issue(X509Request::Host { names, roles: Vec::new() }, None).await;
+    let host = world
+        .issue(
+            X509Request::Host {
+                names,
+                roles: Vec::new(),
+            },
+            None,
+        )
+        .await;
     assert!(is_refused(&world, config(&world, Some(&host))).await, "a host's");
-    let client = world.issue(X509Request::DatabaseClient { user: "ana".parse().unwrap() }, None).await;
-    assert!(is_refused(&world, config(&world, Some(&client))).await, "a database client's");
+    let client = world
+        .issue(
+            X509Request::DatabaseClient {
+                user: "ana".parse().unwrap(),
+            },
+            None,
+        )
+        .await;
+    assert!(
+        is_refused(&world, config(&world, Some(&client))).await,
+        "a database client's"
+    );
 
     let user = world.user("ana", &[]).await;
     assert!(!is_refused(&world, config(&world, Some(&user))).await, "a user's");
@@ -54,7 +84,10 @@ async fn a_certificate_ends_with_its_time_on_new_and_on_open_connections() {
     assert_eq!(open.get("/v1/status").await.status.as_u16(), 200);
     world.clock.advance(Ttl::from_hours(2));
     let late = open.get("/v1/status").await;
-    assert_eq!((late.status.as_u16(), late.code().as_str()), (401, "unauthenticated"));
+    assert_eq!(
+        (late.status.as_u16(), late.code().as_str()),
+        (401, "unauthenticated")
+    );
     assert_eq!(world.events("auth").last().unwrap()["user"], "ana");
     assert!(is_refused(&world, config(&world, Some(&user))).await);
 }
@@ -84,7 +117,10 @@ async fn a_resumed_session_does_not_outlive_trust() {
     let connect = async |wanted| {
         let stream = shake_hands(world.api, remembers.clone()).await?;
         let kind = stream.get_ref().1.handshake_kind();
-        let answer = Connection::over(stream).await.send(Method::GET, "/v1/version", "").await;
+        let answer = Connection::over(stream)
+            .await
+            .send(Method::GET, "/v1/version", "")
+            .await;
         let answer = answer.map_err(std::io::Error::other)?;
         assert_eq!((answer.status.as_u16(), kind), (200, Some(wanted)));
         std::io::Result::Ok(())
@@ -92,7 +128,10 @@ async fn a_resumed_session_does_not_outlive_trust() {
     connect(HandshakeKind::Full).await.unwrap();
     connect(HandshakeKind::Resumed).await.unwrap();
     distrust_old_users(&world).await;
-    assert!(connect(HandshakeKind::Full).await.is_err(), "the old session let the client in");
+    assert!(
+        connect(HandshakeKind::Full).await.is_err(),
+        "the old session let the client in"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +154,13 @@ async fn a_revoked_certificate_is_refused_from_the_next_request_on() {
 async fn only_tls_1_3_is_spoken_and_the_key_exchange_is_post_quantum() {
     let world = World::start().await;
     let user = world.user("ana", &[]).await;
-    assert!(is_refused(&world, config_of(&world, Some(&user), &[&rustls::version::TLS12], None)).await);
+    assert!(
+        is_refused(
+            &world,
+            config_of(&world, Some(&user), &[&rustls::version::TLS12], None)
+        )
+        .await
+    );
     let stream = shake_hands(world.api, config(&world, Some(&user))).await.unwrap();
     let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, NamedGroup::X25519MLKEM768);

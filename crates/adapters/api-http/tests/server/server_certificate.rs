@@ -17,7 +17,10 @@ async fn presented(world: &World) -> (Certificate, u64) {
     assert_eq!(chain.len(), 2, "the certificate and its authority's");
     let certificate = Certificate::from_der(&chain[0]).unwrap();
     let host = world.cluster.authority(AuthorityType::Host).unwrap();
-    let signer = host.record.trusted().find(|(_, key)| certificate.verify_issued(&key.public_key).is_ok());
+    let signer = host
+        .record
+        .trusted()
+        .find(|(_, key)| certificate.verify_issued(&key.public_key).is_ok());
     (certificate, signer.unwrap().0.number())
 }
 

@@ -55,7 +55,8 @@ pub(crate) struct ManualClock(AtomicI64);
 
 impl ManualClock {
     pub(crate) fn advance(&self, ttl: Ttl) {
-        self.0.fetch_add(i64::try_from(ttl.seconds()).unwrap() * 1_000, Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(ttl.seconds()).unwrap() * 1_000, Ordering::SeqCst);
     }
 }
 
@@ -141,7 +142,9 @@ impl World {
         let name = ClusterName::parse("example.com").unwrap();
         let sealing = SealingKey::from_bytes([7; 32]);
         let shared: Arc<dyn State> = state.clone();
-        let software = SoftwareBackend::open(shared.clone(), sealing, entropy.clone(), name.clone()).await.unwrap();
+        let software = SoftwareBackend::open(shared.clone(), sealing, entropy.clone(), name.clone())
+            .await
+            .unwrap();
         let parts = Parts {
             state: shared,
             ledger: ledger.clone(),
@@ -159,7 +162,9 @@ impl World {
         };
         let (cluster, _) = Cluster::open(parts, settings).await.unwrap();
         let cluster = Arc::new(cluster);
-        let hosts = ["localhost", "127.0.0.1"].map(|host| host.parse().unwrap()).to_vec();
+        let hosts = ["localhost", "127.0.0.1"]
+            .map(|host| host.parse().unwrap())
+            .to_vec();
         let front = Arc::new(Front::new(cluster.clone(), clock.clone(), entropy.clone(), hosts));
         front.reload().await.unwrap();
         let service = Arc::new(Service::new(ServiceParts {
@@ -175,7 +180,10 @@ impl World {
         let socket = directory.path().join("signet.sock");
         let (stopper, stop) = Stopper::new();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (api, web) = (TlsListener::bind(any).await.unwrap(), TlsListener::bind(any).await.unwrap());
+        let (api, web) = (
+            TlsListener::bind(any).await.unwrap(),
+            TlsListener::bind(any).await.unwrap(),
+        );
         let (api_address, web_address) = (api.address(), web.address());
         let local = LocalListener::bind(&socket).unwrap();
         let router = api_http::api_router(service.clone());
@@ -217,16 +225,30 @@ impl World {
 
     pub(crate) async fn issue(&self, request: X509Request, ttl: Option<Ttl>) -> Identity {
         let key = rcgen::KeyPair::generate().unwrap();
-        let subject_key = key::PublicKey::from_spki_der(&rcgen::PublicKeyData::subject_public_key_info(&key)).unwrap();
-        let issue = IssueX509 { request, subject_key, ttl, allowed_by: "a test".into() };
+        let subject_key =
+            key::PublicKey::from_spki_der(&rcgen::PublicKeyData::subject_public_key_info(&key)).unwrap();
+        let issue = IssueX509 {
+            request,
+            subject_key,
+            ttl,
+            allowed_by: "a test".into(),
+        };
         let issued = self.cluster.issue_x509(&Actor::System, &issue).await.unwrap();
-        Identity { certificate: issued.document, key: key.serialize_der(), serial: issued.serial }
+        Identity {
+            certificate: issued.document.to_vec(),
+            key: key.serialize_der(),
+            serial: issued.serial,
+        }
     }
 
     /// Takes a step of a rotation, and has the listeners follow.
     pub(crate) async fn rotate(&self, authority: authority::AuthorityType, phase: Phase) {
-        let request =
-            RotateRequest { authority, step: Step::To(phase), reason: None, override_reason: None };
+        let request = RotateRequest {
+            authority,
+            step: Step::To(phase),
+            reason: None,
+            override_reason: None,
+        };
         self.cluster.rotate(&Actor::System, &request).await.unwrap();
         self.front.reload().await.unwrap();
     }
@@ -234,6 +256,9 @@ impl World {
     /// The recorded events of a kind.
     pub(crate) fn events(&self, kind: &str) -> Vec<serde_json::Value> {
         let lines = self.ledger.lines().into_iter();
-        lines.map(|line| serde_json::from_str(&line).unwrap()).filter(|event: &serde_json::Value| event["event"] == kind).collect()
+        lines
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .filter(|event: &serde_json::Value| event["event"] == kind)
+            .collect()
     }
 }

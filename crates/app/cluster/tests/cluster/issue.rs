@@ -51,7 +51,7 @@ async fn to(cluster: &Cluster, authority: AuthorityType, phase: Phase) {
 }
 
 #[tokio::test]
-async fn in_every_phase_the_signer_is_among_what_is_exported() {
+async fn i3_in_every_phase_the_signer_is_among_what_is_exported() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     let kind = ExportKind::parse("tls-user").unwrap();
@@ -85,7 +85,7 @@ async fn database_certificates_are_signed_by_the_incoming_keys_from_init_on() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_recorded_is_not_signed() {
+async fn i7_what_cannot_be_recorded_is_not_signed() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     world.memory_ledger.fail_writes(true);
@@ -94,7 +94,7 @@ async fn what_cannot_be_recorded_is_not_signed() {
 }
 
 #[tokio::test]
-async fn more_than_the_profile_grants_is_refused() {
+async fn i6_more_than_the_profile_grants_is_refused() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     let refused = |result: Result<cluster::Credential, ClusterError>| match result {
@@ -156,4 +156,41 @@ async fn the_first_signature_of_a_key_is_recorded_once() {
     let events = world.ledger.events(&query).await.unwrap();
     let user_tls = events.iter().filter(|event| event.line.contains("\"user\"") && event.line.contains("\"tls\""));
     assert_eq!(user_tls.count(), 1);
+}
+
+#[tokio::test]
+async fn a_list_names_the_certificates_revoked_now_and_not_as_many_others() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let user = AuthorityType::User;
+    let short = IssueX509 { ttl: Some(Ttl::from_seconds(10)), ..alice(subject()) };
+    let first = cluster.issue_x509(&Actor::System, &short).await.unwrap();
+    cluster.revoke(&Actor::System, user, &first.serial, "superseded").await.unwrap();
+    world.clock.advance(Ttl::from_seconds(60));
+    let second = cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+    cluster.revoke(&Actor::System, user, &second.serial, "superseded").await.unwrap();
+    let lists = cluster.crls(user).await.unwrap();
+    let list = x509::CertificateList::from_der(&lists[0].1.der.0).unwrap();
+    let serials: Vec<String> = list.revoked().iter().map(|entry| entry.serial.to_string()).collect();
+    assert_eq!(serials, [second.serial]);
+}
+
+#[tokio::test]
+async fn a_user_named_like_the_cluster_can_be_revoked_and_an_authority_cannot() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let user = AuthorityType::User;
+    let request = X509Request::User {
+        user: UserName::parse(crate::support::NAME).unwrap(),
+        roles: Vec::new(),
+        logins: Vec::new(),
+        traits: BTreeMap::new(),
+    };
+    let named = IssueX509 { request, ..alice(subject()) };
+    let credential = cluster.issue_x509(&Actor::System, &named).await.unwrap();
+    cluster.revoke(&Actor::System, user, &credential.serial, "superseded").await.unwrap();
+    let record = cluster.authority(user).unwrap().record.clone();
+    let own = record.trusted().find_map(|(_, key)| key.certificate.clone()).unwrap();
+    let serial = x509::Certificate::from_der(&own.0).unwrap().serial().unwrap().to_string();
+    assert!(cluster.revoke(&Actor::System, user, &serial, "superseded").await.is_err());
 }

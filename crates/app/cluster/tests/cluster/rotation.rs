@@ -70,7 +70,7 @@ async fn one_pin_in_standby_two_in_a_rotation() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_that_cannot_be_recorded() {
+async fn i7_nothing_is_done_that_cannot_be_recorded() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     world.memory_ledger.fail_writes(true);
@@ -89,7 +89,7 @@ async fn nothing_is_done_that_cannot_be_recorded() {
 }
 
 #[tokio::test]
-async fn of_two_operators_at_once_one_wins_and_the_other_is_told() {
+async fn i8_of_two_operators_at_once_one_wins_and_the_other_is_told() {
     let world = World::with_software().await;
     let cluster = Arc::new(world.start_immortal().await);
     to(&cluster, Phase::Init).await.unwrap();
@@ -135,7 +135,7 @@ async fn an_automatic_rotation_takes_its_phases_in_time_and_survives_restarts() 
 }
 
 #[tokio::test]
-async fn a_party_that_is_not_ready_holds_the_rotation_until_overridden() {
+async fn i4_a_party_that_is_not_ready_holds_the_rotation_until_overridden() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     let old = cluster.authority(HOST).unwrap().record.desired().signs_with;
@@ -182,7 +182,7 @@ async fn a_rollback_returns_exactly_and_leaves_the_date_alone() {
 }
 
 #[tokio::test]
-async fn sweep_destroys_after_the_quarantine_and_never_a_restored_key() {
+async fn i5_sweep_destroys_after_the_quarantine_and_never_a_restored_key() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     let old = cluster.authority(HOST).unwrap().record.keys_of(rotation::Generation::FIRST).to_vec();
@@ -235,4 +235,83 @@ async fn distrust_needs_a_reason_and_ends_the_rotation_at_once() {
     let done = cluster.rotate(&Actor::System, &distrust).await.unwrap();
     assert_eq!((done.from, done.to), (Phase::UpdateClients, Phase::Standby));
     assert_eq!(cluster.ca_pins().len(), 1);
+}
+
+#[tokio::test]
+async fn i4_a_rotation_waits_until_the_incoming_keys_sign() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    to(&cluster, Phase::Init).await.unwrap();
+    let record = cluster.authority(HOST).unwrap().record.clone();
+    let incoming = record.keys_of(record.desired().incoming.unwrap())[1].reference.clone();
+    let backend = world.backends.lock().unwrap()[0].clone();
+    backend.destroy(&incoming).await.unwrap();
+    assert_eq!(refusal(to(&cluster, Phase::UpdateClients).await).code(), "rotation_blocked");
+    assert_eq!(phase(&cluster), Phase::Init);
+    to(&cluster, Phase::Rollback).await.unwrap();
+    to(&cluster, Phase::Standby).await.unwrap();
+}
+
+#[tokio::test]
+async fn i5_a_clock_that_jumped_destroys_nothing_for_an_hour() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    cluster.heartbeat().await.unwrap();
+    for next in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers, Phase::Standby] {
+        to(&cluster, next).await.unwrap();
+    }
+    world.clock.advance(Ttl::from_days(8));
+    cluster.heartbeat().await.unwrap();
+    let kept = cluster.sweep(&Actor::System, false).await.unwrap();
+    assert!(kept.iter().all(|swept| matches!(&swept.verdict, SweepVerdict::Kept(why) if why.contains("clock"))));
+    for _ in 0..7 {
+        world.clock.advance(Ttl::from_seconds(600));
+        cluster.heartbeat().await.unwrap();
+    }
+    let gone = cluster.sweep(&Actor::System, false).await.unwrap();
+    assert!(gone.iter().all(|swept| swept.verdict == SweepVerdict::Destroyed));
+}
+
+#[tokio::test]
+async fn the_alert_of_a_held_rotation_goes_with_its_cause() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let step = Step::Automatic { grace_period: Ttl::from_hours(3) };
+    let automatic = RotateRequest { authority: HOST, step, reason: None, override_reason: None };
+    cluster.rotate(&Actor::System, &automatic).await.unwrap();
+    let old = rotation::Generation::FIRST;
+    cluster.note_presence(Presence {
+        name: "auth/api".into(),
+        authority: HOST,
+        kind: PartyKind::Server,
+        trusts: [old].into(),
+        serves: Some(old),
+    });
+    world.clock.advance(Ttl::from_hours(2));
+    assert!(cluster.advance_due().await[0].1.is_err());
+    assert!(cluster.alerts().iter().any(|alert| alert.id == "rotation-held/host"));
+    to(&cluster, Phase::Rollback).await.unwrap();
+    assert!(!cluster.alerts().iter().any(|alert| alert.id == "rotation-held/host"));
+}
+
+#[tokio::test]
+async fn a_signing_key_that_is_gone_is_an_alert() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let key = cluster.authority(HOST).unwrap().record.keys_of(rotation::Generation::FIRST)[0].reference.clone();
+    let backend = world.backends.lock().unwrap()[0].clone();
+    backend.destroy(&key).await.unwrap();
+    cluster.check_keys().await;
+    assert!(cluster.alerts().iter().any(|alert| alert.id == "unusable/host"));
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_where_the_step_would_be() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    to(&cluster, Phase::Init).await.unwrap();
+    let distrust =
+        RotateRequest { authority: HOST, step: Step::Distrust, reason: Some("x".into()), override_reason: None };
+    assert!(cluster.plan_rotation(&distrust).await.is_err());
+    assert!(cluster.plan_rotation(&request(Phase::UpdateClients)).await.is_ok());
 }

@@ -5,7 +5,13 @@ use audit::Place;
 use super::*;
 
 fn entry(sequence: u64, line: &str) -> Entry {
-    Entry { head: Head { sequence, hash: [0; 32] }, line: line.into() }
+    Entry {
+        head: Head {
+            sequence,
+            hash: [0; 32],
+        },
+        line: line.into(),
+    }
 }
 
 #[test]
@@ -17,20 +23,50 @@ fn a_query_knows_its_words() {
     };
     let query = query(asked).unwrap();
     assert_eq!(query.kinds, ["authority.rotation.phase", "SR002I"]);
-    assert_eq!((query.limit, query.since), (100, Some(names::UnixSeconds(1_772_323_200))));
+    assert_eq!(
+        (query.limit, query.since),
+        (100, Some(names::UnixSeconds(1_772_323_200)))
+    );
 }
 
 #[test]
 fn a_query_refuses_what_it_does_not_know() {
-    let refused = |asked: EventParameters| match query(asked).unwrap_err() {
-        Problem::BadRequest { field, .. } => field,
-        other => panic!("{other}"),
+    let refused = |asked: EventParameters| {
+        let problem = query(asked).unwrap_err();
+        let Problem::BadRequest { field, .. } = problem else {
+            panic!("{problem}")
+        };
+        field
     };
     let blank = EventParameters::default;
-    assert_eq!(refused(EventParameters { kinds: Some("authority.rotated".into()), ..blank() }), "kinds");
-    assert_eq!(refused(EventParameters { since: Some("today".into()), ..blank() }), "since");
-    assert_eq!(refused(EventParameters { until: Some("2026".into()), ..blank() }), "until");
-    assert_eq!(refused(EventParameters { limit: Some(1_001), ..blank() }), "limit");
+    assert_eq!(
+        refused(EventParameters {
+            kinds: Some("authority.rotated".into()),
+            ..blank()
+        }),
+        "kinds"
+    );
+    assert_eq!(
+        refused(EventParameters {
+            since: Some("today".into()),
+            ..blank()
+        }),
+        "since"
+    );
+    assert_eq!(
+        refused(EventParameters {
+            until: Some("2026".into()),
+            ..blank()
+        }),
+        "until"
+    );
+    assert_eq!(
+        refused(EventParameters {
+            limit: Some(1_001),
+            ..blank()
+        }),
+        "limit"
+    );
 }
 
 #[test]
@@ -48,10 +84,20 @@ fn a_log_that_does_not_fit_says_where_first_and_how_much_more() {
     assert!(verdict(&report).ok);
     for sequence in [3, 7] {
         let reason = "its hash is another".to_owned();
-        report.add(Place::Ledger, audit::Break { sequence, kind: BreakKind::ALL[0], reason });
+        report.add(
+            Place::Ledger,
+            audit::Break {
+                sequence,
+                kind: BreakKind::Edited,
+                reason,
+            },
+        );
     }
     let verdict = verdict(&report);
     assert_eq!((verdict.ok, verdict.broken_at), (false, Some(3)));
     let reason = verdict.reason.unwrap();
-    assert!(reason.contains("entry 3: its hash is another") && reason.ends_with("; and 1 more"), "{reason}");
+    assert!(
+        reason.contains("entry 3: its hash is another") && reason.ends_with("; and 1 more"),
+        "{reason}"
+    );
 }

@@ -18,13 +18,28 @@ fn swept(locator: &str, verdict: SweepVerdict) -> SweepRow {
 #[test]
 fn a_sweep_says_what_becomes_of_each_key_and_why() {
     let waits = swept("software:a", SweepVerdict::Waits(UnixSeconds(0)));
-    assert_eq!((waits.destroyed, waits.destroy_after.as_deref()), (false, Some("1970-01-01T00:00:00Z")));
+    assert_eq!(
+        (waits.destroyed, waits.destroy_after.as_deref()),
+        (false, Some("1970-01-01T00:00:00Z"))
+    );
     assert_eq!((waits.backend.as_str(), waits.handle.as_str()), ("software", "a"));
-    let kept = swept("pkcs11:{\"token\":\"t\"}", SweepVerdict::Kept("the host authority still uses it".into()));
-    assert_eq!((kept.backend.as_str(), kept.handle.as_str()), ("PKCS#11 HSM", "{\"token\":\"t\"}"));
-    assert_eq!(kept.reason, "kept: the host authority still uses it (generation 1)");
+    let kept = swept(
+        "pkcs11:{\"token\":\"t\"}",
+        SweepVerdict::Kept("the host authority still uses it".into()),
+    );
+    assert_eq!(
+        (kept.backend.as_str(), kept.handle.as_str()),
+        ("PKCS#11 HSM", "{\"token\":\"t\"}")
+    );
+    assert_eq!(
+        kept.reason,
+        "kept: the host authority still uses it (generation 1)"
+    );
     let would = swept("awskms:arn:aws:kms:x", SweepVerdict::WouldBeDestroyed);
-    assert_eq!((would.backend.as_str(), would.handle.as_str(), would.destroyed), ("AWS KMS", "arn:aws:kms:x", true));
+    assert_eq!(
+        (would.backend.as_str(), would.handle.as_str(), would.destroyed),
+        ("AWS KMS", "arn:aws:kms:x", true)
+    );
     assert!(!swept("software:a", SweepVerdict::Held).destroyed);
 }
 
@@ -41,7 +56,10 @@ fn attributes_are_told_by_name() {
     assert_eq!(told["sensitive"], "true");
     assert_eq!(told["always_sensitive"], "not told");
     assert_eq!(told["extractable"], "false");
-    assert_eq!(attribute_words(KeyAttributes::AssertedByApi)["custody"], "asserted by the API");
+    assert_eq!(
+        attribute_words(KeyAttributes::AssertedByApi)["custody"],
+        "asserted by the API"
+    );
     assert_eq!(attribute_words(KeyAttributes::Sealed)["custody"], "sealed");
 }
 

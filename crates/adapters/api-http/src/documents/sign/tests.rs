@@ -32,16 +32,26 @@ fn every_flavor_of_database_has_a_hint_and_its_own_names() {
             flavor: *flavor,
         };
         let order = database(request).unwrap();
-        let [Wanted::X509(request, _)] = order.wanted.as_slice() else { panic!("{flavor}") };
-        let X509Request::DatabaseServer { common_name, .. } = request.as_ref() else { panic!("{flavor}") };
-        assert_eq!(common_name.as_deref(), (*flavor == DatabaseFlavor::Cockroachdb).then_some("node"));
+        let [Wanted::X509(request, _)] = order.wanted.as_slice() else {
+            panic!("{flavor}")
+        };
+        let X509Request::DatabaseServer { common_name, .. } = request.as_ref() else {
+            panic!("{flavor}")
+        };
+        assert_eq!(
+            common_name.as_deref(),
+            (*flavor == DatabaseFlavor::Cockroachdb).then_some("node")
+        );
     }
 }
 
 #[test]
 fn a_token_is_signed_by_an_authority_of_tokens() {
     let token = |authority: Option<&str>| {
-        order(SignRequest::Jwt(SignJwt { authority: authority.map(str::to_owned), ..SignJwt::default() }))
+        order(SignRequest::Jwt(SignJwt {
+            authority: authority.map(str::to_owned),
+            ..SignJwt::default()
+        }))
     };
     for (asked, profile) in [
         (None, TokenProfile::Application),
@@ -51,7 +61,9 @@ fn a_token_is_signed_by_an_authority_of_tokens() {
         (Some("spiffe"), TokenProfile::Workload),
     ] {
         let wanted = token(asked).unwrap().wanted;
-        let [Wanted::Token(request)] = wanted.as_slice() else { panic!("{asked:?}") };
+        let [Wanted::Token(request)] = wanted.as_slice() else {
+            panic!("{asked:?}")
+        };
         assert_eq!(request.profile, profile);
     }
     assert!(token(Some("host")).is_err());
@@ -62,19 +74,30 @@ fn a_token_is_signed_by_an_authority_of_tokens() {
 fn ssh_certificates_permit_what_is_asked_or_the_usual() {
     let permits = |permit: Option<Vec<SshPermission>>| {
         let request = SignSshUser {
-            public_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm/RAlphM3+hUG6wWfcO5bIUIaqMLa2ywxcOK1wMWbh".into(),
+            public_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm/RAlphM3+hUG6wWfcO5bIUIaqMLa2ywxcOK1wMWbh"
+                .into(),
             user: "ana".into(),
             permit,
             ..SignSshUser::default()
         };
         let order = ssh_user(request).unwrap();
-        let [Wanted::Ssh(request, _)] = order.wanted.as_slice() else { panic!() };
-        let SshRequest::User { permits, .. } = request.as_ref() else { panic!() };
+        let [Wanted::Ssh(request, _)] = order.wanted.as_slice() else {
+            panic!()
+        };
+        let SshRequest::User { permits, .. } = request.as_ref() else {
+            panic!()
+        };
         permits.clone()
     };
     assert_eq!(permits(None), PERMITS);
-    assert!(permits(Some(Vec::new())).is_empty(), "nothing asked is nothing permitted");
-    assert_eq!(permits(Some(vec![SshPermission::X11Forwarding])), [Permit::X11Forwarding]);
+    assert!(
+        permits(Some(Vec::new())).is_empty(),
+        "nothing asked is nothing permitted"
+    );
+    assert_eq!(
+        permits(Some(vec![SshPermission::X11Forwarding])),
+        [Permit::X11Forwarding]
+    );
 }
 
 #[test]

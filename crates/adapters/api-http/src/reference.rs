@@ -1,0 +1,58 @@
+//! `docs/reference/api.md`: written from the tables that the server decides by.
+
+use std::fmt::Write;
+
+use api_types::Method;
+use api_types::Route;
+
+use crate::caller::Role;
+use crate::openapi::summary;
+use crate::permission::Holders;
+use crate::permission::Permission;
+use crate::permission::TABLE;
+use crate::problem::CODES;
+
+/// The page, as it is checked in.
+pub fn reference_markdown() -> String {
+    let mut page = include_str!("reference/head.md").to_owned();
+    page.push_str("\n## Routes\n\n| route | right | what it is for |\n|---|---|---|\n");
+    for route in Route::ALL {
+        let method = match route.method() {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let (path, right, summary) = (route.path(), Permission::of(route), summary(route));
+        // Writing to a text does not fail.
+        let _ = writeln!(page, "| `{method} {path}` | `{right}` | {summary} |");
+    }
+    page.push_str(include_str!("reference/rights.md"));
+    page.push_str("\n| right | every identity |");
+    for role in Role::ALL {
+        let _ = write!(page, " {} |", role.as_str());
+    }
+    page.push_str(" local socket |\n|---|---|---|---|---|\n");
+    for (permission, holders) in TABLE {
+        let is_everybodys = holders == Holders::EveryIdentity;
+        let _ = write!(page, "| `{permission}` | {} |", mark(is_everybodys));
+        for role in Role::ALL {
+            let has = match holders {
+                Holders::LocalOnly => false,
+                Holders::Roles(roles) => roles.contains(&role),
+                Holders::EveryIdentity => true,
+            };
+            let _ = write!(page, " {} |", mark(has));
+        }
+        page.push_str(" yes |\n");
+    }
+    page.push_str(include_str!("reference/errors.md"));
+    page.push_str("\n| code | status | meaning |\n|---|---|---|\n");
+    for (code, status, meaning) in CODES {
+        let _ = writeln!(page, "| `{code}` | {status} | {meaning} |");
+    }
+    page.push_str(include_str!("reference/tail.md"));
+    page
+}
+
+const fn mark(has: bool) -> &'static str {
+    if has { "yes" } else { "" }
+}

@@ -1,0 +1,417 @@
+//! The daemon as its operator meets it: the real program, a real directory, real signals, and `curl` on the socket.
+
+#![cfg(test)]
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A directory with a configuration.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: TempDir::with_prefix("signetd-").unwrap(),
+        };
+        place.configure("auth_service: {cluster_name: example.com, listen_addr: '127.0.0.1:0', web_listen_addr: '127.0.0.1:0'}\n");
+        place
+    }
+
+    fn configure(&self, text: &str) {
+        fs::write(self.config(), text).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("signet.yaml")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn start_command(&self) -> Command {
+        let mut command = signetd();
+        command
+            .arg("start")
+            .arg("--config")
+            .arg(self.config())
+            .arg("--data-dir")
+            .arg(self.data());
+        command.env("HOME", self.folder.path());
+        command
+    }
+
+    /// Starts, and waits until the socket answers.
+    fn start(&self) -> Daemon {
+        let out = fs::File::create(self.folder.path().join("out")).unwrap();
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let child = self
+            .start_command()
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut daemon = Daemon {
+            child,
+            folder: self.folder.path().to_owned(),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !daemon.said().contains("socket ") {
+            if let Some(status) = daemon.child.try_wait().unwrap() {
+                panic!("{status}: {}", daemon.log());
+            }
+            assert!(Instant::now() < deadline, "it does not come up: {}", daemon.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        daemon
+    }
+
+    /// Starts, and expects that to be refused.
+    fn refused(&self) -> String {
+        let output = self.start_command().output().unwrap();
+        failure(&output)
+    }
+}
+
+/// A running daemon; killed when dropped.
+struct Daemon {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Daemon {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("out")).unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap()
+    }
+
+    fn curl(&self, path: &str) -> Value {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--unix-socket"])
+            .arg(self.folder.join("data/signet.sock"))
+            .arg(format!("http://signet{path}"))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{path}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn stop(mut self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signetd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signetd"));
+    command.env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// What a program that failed said, in the form that people are promised.
+fn failure(output: &Output) -> String {
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("error: ")), "{said}");
+    said
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_cluster_is_made_once_and_comes_back_as_it_was() {
+    let place = Place::new();
+    let first = place.start();
+    let said = first.said();
+    for words in [
+        "Made the cluster",
+        "host       SSH",
+        "Next",
+        "signetctl status",
+        place.data().to_str().unwrap(),
+    ] {
+        assert!(said.contains(words), "{words:?} is not in: {said}");
+    }
+    let status = first.curl("/v1/status");
+    assert_eq!(
+        (
+            status["cluster"].as_str(),
+            status["authorities"].as_array().map(Vec::len)
+        ),
+        (Some("example.com"), Some(11))
+    );
+    assert_eq!(
+        first
+            .curl("/v1/doctor")
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|finding| finding["severity"] == "error"),
+        None
+    );
+
+    // Everything is for this user alone.
+    let mut folders = vec![place.data()];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(
+                    fs::metadata(&path).unwrap().mode() & 0o077,
+                    0,
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert_eq!(mode(&place.data().join("signet.sock")), 0o600);
+    first.stop(Signal::SIGTERM);
+    assert!(!place.data().join("signet.sock").exists());
+
+    let second = place.start();
+    let said = second.said();
+    assert!(
+        said.starts_with("Cluster example.com is up") && said.lines().count() == 1,
+        "{said}"
+    );
+    let again = second.curl("/v1/status");
+    for field in ["ca_pins", "server_id", "authorities"] {
+        assert_eq!(status[field], again[field], "{field}");
+    }
+    let events = second.curl("/v1/audit/events?kinds=instance.start,instance.stop");
+    let names: Vec<&str> = events["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["instance.start", "instance.stop", "instance.start"]);
+    assert_eq!(second.curl("/v1/audit/verify")["ok"], true);
+    second.stop(Signal::SIGINT);
+}
+
+#[test]
+fn a_daemon_that_was_killed_starts_again() {
+    let place = Place::new();
+    let first = place.start();
+    let before = first.curl("/v1/status");
+    drop(first);
+    assert!(
+        place.data().join("signet.sock").exists(),
+        "the dead leave their socket"
+    );
+    let second = place.start();
+    assert_eq!(second.curl("/v1/status")["ca_pins"], before["ca_pins"]);
+    assert_eq!(second.curl("/v1/audit/verify")["ok"], true);
+}
+
+#[test]
+fn two_daemons_on_one_directory_are_one_too_many() {
+    let place = Place::new();
+    let first = place.start();
+    let refused = place.refused();
+    assert!(
+        refused.contains("in use by process") && refused.contains(&first.child.id().to_string()),
+        "{refused}"
+    );
+    assert_eq!(first.curl("/v1/version")["api"], 1, "the first is not disturbed");
+}
+
+#[test]
+fn a_directory_that_others_can_enter_is_refused() {
+    let place = Place::new();
+    fs::create_dir(place.data()).unwrap();
+    fs::set_permissions(place.data(), fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = place.refused();
+    assert!(
+        refused.contains("mode 0755") && refused.contains("hint: run `chmod 700"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn another_cluster_is_not_taken_for_this_one() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    place.configure("auth_service: {cluster_name: example.org, listen_addr: '127.0.0.1:0', web_listen_addr: '127.0.0.1:0'}\n");
+    let refused = place.refused();
+    assert!(
+        refused.contains("example.com")
+            && refused.contains("example.org")
+            && refused.contains("auth_service.cluster_name"),
+        "{refused}"
+    );
+    // A cluster that is not named in the configuration is the one that is there, whatever the host is called.
+    place.configure("auth_service: {listen_addr: '127.0.0.1:0', web_listen_addr: '127.0.0.1:0'}\n");
+    assert_eq!(place.start().curl("/v1/status")["cluster"], "example.com");
+}
+
+#[test]
+fn what_was_lost_is_named_and_nothing_is_made_in_its_place() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    for (lost, words) in [
+        ("backend/state.db", "would make a second cluster"),
+        ("backend/ledger.db", "ledger.db is missing"),
+        ("sealing.key", "sealing.key is missing"),
+        ("server_id", "server_id is missing"),
+    ] {
+        let (path, kept) = (place.data().join(lost), place.folder.path().join("kept"));
+        fs::rename(&path, &kept).unwrap();
+        let refused = place.refused();
+        assert!(
+            refused.contains(words) && refused.contains("backup"),
+            "{lost}: {refused}"
+        );
+        assert!(!path.exists(), "{lost} was made anew");
+        fs::rename(&kept, &path).unwrap();
+    }
+    place.start().stop(Signal::SIGTERM);
+}
+
+#[test]
+fn damaged_and_foreign_databases_are_refused() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    for database in ["backend/state.db", "backend/ledger.db"] {
+        let path = place.data().join(database);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, "this is no database, and never was one").unwrap();
+        let refused = place.refused();
+        assert!(
+            refused.contains(database.rsplit('/').next().unwrap()),
+            "{database}: {refused}"
+        );
+        fs::write(&path, good).unwrap();
+    }
+    fs::write(
+        place.data().join("sealing.key"),
+        format!("signet-sealing-key-1 {}\n", "00".repeat(32)),
+    )
+    .unwrap();
+    let refused = place.refused();
+    assert!(refused.contains("sealing key"), "{refused}");
+}
+
+#[test]
+fn an_address_in_use_makes_no_cluster() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    place.configure(&format!("auth_service: {{cluster_name: example.com, listen_addr: '{address}', web_listen_addr: '127.0.0.1:0'}}\n"));
+    let refused = place.refused();
+    assert!(
+        refused.contains("auth_service.listen_addr") && refused.contains(&address.to_string()),
+        "{refused}"
+    );
+    assert!(!place.data().join("backend/state.db").exists());
+}
+
+#[test]
+fn a_configuration_is_checked_before_anything_is_made() {
+    let place = Place::new();
+    for (text, words) in [
+        (
+            "auth_service: {cluster_nmae: x}\n",
+            ["auth_service.cluster_nmae", "did you mean `cluster_name`?"],
+        ),
+        (
+            "auth_service: {enabled: false}\n",
+            ["auth_service.enabled", "nothing to run"],
+        ),
+        (
+            "auth_service: {ca_key_params: {pkcs11: {module_path: /no/such.so, token_label: a, pin: '12345678'}}, listen_addr: '127.0.0.1:0', web_listen_addr: '127.0.0.1:0'}\n",
+            ["auth_service.ca_key_params.pkcs11", "/no/such.so"],
+        ),
+    ] {
+        place.configure(text);
+        let refused = place.refused();
+        for word in words {
+            assert!(refused.contains(word), "{word:?} is not in: {refused}");
+        }
+        assert!(!refused.contains("12345678"), "{refused}");
+    }
+    let output = signetd()
+        .args(["config", "check"])
+        .arg(place.config())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "a missing module is found at the start, not in the text"
+    );
+    let missing = signetd()
+        .args(["config", "check", "/no/such.yaml"])
+        .output()
+        .unwrap();
+    assert!(failure(&missing).contains("signetd configure"));
+}
+
+#[test]
+fn the_sample_is_a_configuration() {
+    let place = Place::new();
+    let sample = signetd().arg("configure").output().unwrap();
+    fs::write(place.config(), &sample.stdout).unwrap();
+    let output = signetd()
+        .args(["config", "check"])
+        .arg(place.config())
+        .env("HOME", "/nowhere")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let version = signetd().arg("version").output().unwrap();
+    assert_eq!(
+        String::from_utf8(version.stdout).unwrap(),
+        format!("signetd {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}

@@ -106,6 +106,20 @@ pub enum Stranger {
     WrongKind(IdentityKind),
 }
 
+impl Stranger {
+    /// The reason in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotValidNow { .. } => "not_valid_now",
+            Self::NotTrusted => "not_trusted",
+            Self::Revoked => "revoked",
+            Self::NoIdentity => "no_identity",
+            Self::OtherCluster(_) => "other_cluster",
+            Self::WrongKind(_) => "wrong_kind",
+        }
+    }
+}
+
 impl Caller {
     /// Recognises the other end, on every request anew: trust may have changed since the connection was made.
     ///

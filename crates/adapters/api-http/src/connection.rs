@@ -11,6 +11,7 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -41,6 +42,10 @@ impl Protocol {
     }
 }
 
+/// Marks an answer after which the connection takes no more requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Last;
+
 /// Serves a connection until it ends, its time is over, or everything stops. `admit` sees every request first: it may answer by
 /// itself, or add to the request what the connection knows.
 pub(crate) async fn serve<I, A>(
@@ -54,14 +59,20 @@ pub(crate) async fn serve<I, A>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Fn(Request<Body>) -> Result<Request<Body>, Box<Response>>,
 {
+    let last = Notify::new();
     let service = hyper::service::service_fn(|request: Request<Incoming>| {
         let admitted = admit(request.map(Body::new));
-        let router = router.clone();
+        let (router, last) = (router.clone(), &last);
         async move {
-            match admitted {
+            let answered = match admitted {
                 Ok(request) => router.oneshot(request).await,
                 Err(response) => Ok(*response),
-            }
+            };
+            answered.inspect(|response| {
+                if response.extensions().get::<Last>().is_some() {
+                    last.notify_one();
+                }
+            })
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -87,6 +98,7 @@ pub(crate) async fn serve<I, A>(
         ended = connection.as_mut() => return note(ended),
         () = stop.requested() => STOP_DRAIN.min(limits.drain),
         () = sleep(limits.age) => limits.drain,
+        () = last.notified() => LAST_DRAIN.min(limits.drain),
     };
     connection.as_mut().graceful_shutdown();
     if let Ok(ended) = timeout(drain, connection).await {
@@ -94,6 +106,8 @@ pub(crate) async fn serve<I, A>(
     }
 }
 
+/// How long requests under way may take after the last answer of a connection that is to end.
+const LAST_DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long requests under way may take when everything stops.
 const STOP_DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// The largest head of a request of HTTP/2, in bytes.

@@ -43,7 +43,7 @@ pub struct AddressLimits {
 }
 
 impl ConnectionLimits {
-    /// Limits of the API, whose callers have certificates.
+    /// Limits of the API. Its callers have certificates, but whoever connects has shown none yet: an address gets its share and no more.
     pub const API: Self = Self {
         connections_max: 1_024,
         handshake: Duration::from_secs(10),
@@ -52,7 +52,11 @@ impl ConnectionLimits {
         streams_max: 64,
         age: Duration::from_secs(600),
         drain: Duration::from_secs(300),
-        address: None,
+        address: Some(AddressLimits {
+            connections_max: 64,
+            burst: 2_000,
+            per_second: 500,
+        }),
     };
 
     /// Limits of what everybody may read.
@@ -72,6 +76,7 @@ impl ConnectionLimits {
     /// Limits of the local socket.
     pub const LOCAL: Self = Self {
         connections_max: 128,
+        address: None,
         ..Self::API
     };
 }

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use crate::caller::Peer;
 use crate::connection;
 use crate::connection::Protocol;
+use crate::denials::Denial;
 use crate::limits::ConnectionLimits;
 use crate::service::Service;
 use crate::stop::Stop;
@@ -161,9 +162,13 @@ async fn serve(stream: UnixStream, service: &Service, router: Router, limits: Co
     };
     let user = user_name(uid);
     if !is_operator(uid, Uid::effective().as_raw()) {
-        let reason = "the local socket is for root and for the user that runs signetd".to_owned();
-        let actor = Actor::Local { user, uid };
-        if let Err(error) = service.record_denied(actor, "connect".to_owned(), reason).await {
+        let denial = Denial {
+            actor: Actor::Local { user, uid },
+            action: "connect".to_owned(),
+            kind: "socket",
+            reason: "the local socket is for root and for the user that runs signetd".to_owned(),
+        };
+        if let Err(error) = service.record_denied(denial).await {
             tracing::error!(error = %crate::problem::chain(&error), "a refused local connection could not be recorded");
         }
         return;

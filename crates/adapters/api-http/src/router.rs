@@ -24,6 +24,8 @@ use tracing::Instrument;
 
 use crate::caller::Caller;
 use crate::caller::Peer;
+use crate::connection::Last;
+use crate::denials::Denial;
 use crate::endpoints;
 use crate::endpoints::Asked;
 use crate::permission::Permission;
@@ -78,7 +80,14 @@ async fn answer(
         let id = id.map_or_else(String::new, |Path(id)| id);
         let mut response = match serve(&service, peer, route, id, request).await {
             Ok(response) => response,
-            Err(problem) => problem.answer(&request_id, is_operator),
+            Err(problem) => {
+                let mut response = problem.answer(&request_id, is_operator);
+                if matches!(problem, Problem::Stranger(_)) {
+                    // What the connection proved is no longer true: whoever has something better to prove opens another.
+                    response.extensions_mut().insert(Last);
+                }
+                response
+            }
         };
         let headers = response.headers_mut();
         // Answers are of one moment and for one caller.
@@ -173,9 +182,13 @@ async fn recognise(service: &Service, peer: Option<Peer>) -> Result<Caller, Prob
         Ok(caller) => Ok(caller),
         Err(stranger) => {
             let reason = stranger.to_string();
-            service
-                .record_denied(claimed(&peer), "connect".to_owned(), reason.clone())
-                .await?;
+            let denial = Denial {
+                actor: claimed(&peer),
+                action: "connect".to_owned(),
+                kind: stranger.kind(),
+                reason: reason.clone(),
+            };
+            service.record_denied(denial).await?;
             Err(Problem::Stranger(reason))
         }
     }
@@ -218,9 +231,13 @@ pub(crate) async fn require(
     let actor = caller.actor();
     let user = actor.user().unwrap_or_default().to_owned();
     let reason = format!("it asks for the right {permission}, which no role of {user} gives");
-    service
-        .record_denied(actor, permission.to_string(), reason)
-        .await?;
+    let denial = Denial {
+        actor,
+        action: permission.to_string(),
+        kind: "forbidden",
+        reason,
+    };
+    service.record_denied(denial).await?;
     Err(Problem::Forbidden { user, permission })
 }
 

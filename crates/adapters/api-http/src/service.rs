@@ -20,6 +20,8 @@ use ledger::Record;
 use runtime::Clock;
 use runtime::Entropy;
 
+use crate::denials::Denial;
+use crate::denials::Denials;
 use crate::documents::alerts;
 use crate::tls::Front;
 
@@ -69,6 +71,8 @@ pub struct Service {
     pub(crate) log: Arc<dyn CheckLog>,
     pub(crate) doctor: Arc<dyn Examine>,
     pub(crate) limits: RequestLimits,
+    pub(crate) web_url: String,
+    denials: Denials,
 }
 
 /// The parts of a [`Service`].
@@ -87,6 +91,8 @@ pub struct ServiceParts {
     pub doctor: Arc<dyn Examine>,
     /// Limits.
     pub limits: RequestLimits,
+    /// Where everybody reads revocation lists: a URL without a slash at its end.
+    pub web_url: String,
 }
 
 impl Service {
@@ -100,6 +106,7 @@ impl Service {
             log,
             doctor,
             limits,
+            web_url,
         } = parts;
         Self {
             cluster,
@@ -109,6 +116,8 @@ impl Service {
             log,
             doctor,
             limits,
+            web_url,
+            denials: Denials::default(),
         }
     }
 
@@ -122,16 +131,36 @@ impl Service {
             .collect()
     }
 
-    /// Records that somebody was refused.
+    /// Records that somebody was refused. The first refusal of a kind is recorded at once; those like it within the next minute are
+    /// counted, and recorded as one.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub(crate) async fn record_denied(
-        &self,
-        actor: Actor,
-        action: String,
-        reason: String,
-    ) -> Result<(), ClusterError> {
+    pub(crate) async fn record_denied(&self, denial: Denial) -> Result<(), ClusterError> {
+        match self.denials.note(denial, self.clock.now()) {
+            Some(denial) => self.record_denial(denial).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Records the refusals that were counted and whose minute is over; with `all`, the others as well.
+    ///
+    /// # Errors
+    /// When one cannot be recorded; it stays counted.
+    pub async fn record_counted_denials(&self, all: bool) -> Result<(), ClusterError> {
+        for denial in self.denials.due(self.clock.now(), all) {
+            self.record_denial(denial).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_denial(&self, denial: Denial) -> Result<(), ClusterError> {
+        let Denial {
+            actor,
+            action,
+            kind: _,
+            reason,
+        } = denial;
         self.record(actor, AuditEvent::AccessDenied { action, reason })
             .await
     }

@@ -3,19 +3,14 @@
 //! A session that TLS resumes is not shown to the client verifier again (RFC 8446 section 2.2), so that a swapped verifier alone would
 //! go on letting in whom it no longer trusts. Every change therefore makes a new [`ServerConfig`] with an empty session store.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use authority::AuthorityType;
-use authority::KeyForm;
 use cluster::Cluster;
 use cluster::ClusterError;
-use cluster::Presence;
 use names::HostName;
 use names::UnixSeconds;
-use rotation::Generation;
-use rotation::PartyKind;
 use runtime::Clock;
 use runtime::Entropy;
 use rustls::RootCertStore;
@@ -30,14 +25,19 @@ use tokio::sync::Mutex;
 use crate::accept::Face;
 use crate::connection::ALPN;
 use crate::credential::Credential;
+use crate::rest::Cause;
+use crate::rest::Rest;
 use crate::trust::ClientTrust;
 
-/// Why the listeners go on with what they have.
+/// What of a change the listeners do not follow, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// The cluster cannot tell whom to trust, or did not issue a certificate.
-    #[error("the listeners' certificate and trust could not be renewed")]
+    /// The cluster did not issue a certificate.
+    #[error("the listeners' certificate could not be renewed")]
     Cluster(#[from] ClusterError),
+    /// The cluster cannot tell who was revoked.
+    #[error("it cannot be read whose certificates were revoked; those known of before are still refused")]
+    Trust(#[source] ClusterError),
     /// TLS does not take what was issued.
     #[error("TLS does not take {what}")]
     Tls {
@@ -46,6 +46,14 @@ pub enum ReloadError {
         /// Why not.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Issuing a certificate failed lately and nothing changed since: every attempt writes to the log, so it is not tried at every turn.
+    #[error("no certificate could be issued for the listeners, and it is not tried again before {until}: {cause}")]
+    Resting {
+        /// Why the last attempt failed.
+        cause: String,
+        /// When it is tried again.
+        until: UnixSeconds,
     },
 }
 
@@ -63,32 +71,37 @@ impl ReloadError {
 
 /// What the TLS listeners run with.
 pub struct Front {
-    cluster: Arc<Cluster>,
+    pub(crate) cluster: Arc<Cluster>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     provider: Arc<CryptoProvider>,
     /// The names and addresses that the server is reached by.
     hosts: Vec<HostName>,
     installed: ArcSwap<Installed>,
-    reloading: Mutex<()>,
+    reloading: Mutex<Rest>,
 }
 
 /// What is installed now.
 #[derive(Default)]
-struct Installed {
+pub(crate) struct Installed {
+    /// Whom requests are let in by, on connections that are open as well.
     trust: Arc<ClientTrust>,
-    running: Option<Running>,
+    pub(crate) running: Option<Running>,
 }
 
-/// Installed for real: every part was made from the same certificate and trust.
-struct Running {
-    credential: Arc<Credential>,
+/// What handshakes are made with: every part was made from the same certificate and trust.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) credential: Arc<Credential>,
+    pub(crate) trust: Arc<ClientTrust>,
     api: Arc<ServerConfig>,
     web: Arc<ServerConfig>,
 }
 
 impl Front {
     /// A front that has nothing installed yet; [`Front::reload`] installs. `hosts` are the names and addresses the server is reached by.
+    ///
+    /// From here on the listeners count as live parties of every rotation, which so far have proved nothing.
     pub fn new(
         cluster: Arc<Cluster>,
         clock: Arc<dyn Clock>,
@@ -97,7 +110,7 @@ impl Front {
     ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let installed = ArcSwap::default();
-        Self {
+        let front = Self {
             cluster,
             clock,
             entropy,
@@ -105,7 +118,9 @@ impl Front {
             hosts,
             installed,
             reloading: Mutex::default(),
-        }
+        };
+        front.note_presence();
+        front
     }
 
     /// Whom the API trusts now.
@@ -127,6 +142,14 @@ impl Front {
         self.entropy.as_ref()
     }
 
+    pub(crate) fn installed(&self) -> Arc<Installed> {
+        self.installed.load_full()
+    }
+
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.clock.now()
+    }
+
     /// When the installed certificate ends; `None` before the first [`Front::reload`].
     pub fn serves_until(&self) -> Option<UnixSeconds> {
         self.installed
@@ -136,36 +159,106 @@ impl Front {
             .map(|running| running.credential.not_after())
     }
 
+    /// Whether the listeners present a certificate that is good now.
+    pub fn is_serving(&self) -> bool {
+        self.serves_until().is_some_and(|until| self.now() <= until)
+    }
+
     /// Brings certificate and trust in line with the cluster: issues a certificate when there is none, it is of another generation than
     /// servers are to present, or two thirds of its life have passed; swaps everything when anything changed. Answers whether it did.
     ///
+    /// Trust comes first and does not wait for a certificate: whoever is no longer trusted is refused even while none can be issued.
+    /// Whatever does not succeed raises an alert, which the next success ends.
+    ///
     /// # Errors
-    /// When the cluster does not answer or issue; the listeners go on with what they have.
+    /// When the cluster does not answer or issue. What could be followed was followed.
     pub async fn reload(&self) -> Result<bool, ReloadError> {
-        let _one_at_a_time = self.reloading.lock().await;
-        let host = self.cluster.authority(AuthorityType::Host)?;
-        let wanted = host.record.desired().servers_use;
-        let trust = ClientTrust::read(&self.cluster).await?;
-        let installed = self.installed.load_full();
-        let present = installed.running.as_ref().map(|running| &running.credential);
-        let credential = match present {
-            Some(present) if present.is_good(wanted, self.clock.now()) => Arc::clone(present),
-            Some(_) | None => Arc::new(Credential::issue(&self.cluster, &self.hosts).await?),
-        };
-        let is_same =
-            present.is_some_and(|present| Arc::ptr_eq(present, &credential)) && *installed.trust == trust;
-        if !is_same {
-            let running = self.run_with(credential, &trust)?;
-            self.installed.store(Arc::new(Installed {
-                trust: Arc::new(trust),
-                running: Some(running),
-            }));
-        }
+        let mut rest = self.reloading.lock().await;
+        let followed = self.follow(&mut rest).await;
         self.note_presence();
-        Ok(!is_same)
+        self.note_alerts(followed.as_ref().err());
+        followed
     }
 
-    fn run_with(&self, credential: Arc<Credential>, trust: &ClientTrust) -> Result<Running, ReloadError> {
+    /// Refuses a certificate of the user authority from now on, by its serial: for a revocation that was recorded, whether or not the
+    /// list of revocations can be read again.
+    pub async fn refuse(&self, serial: &str) {
+        let _one_at_a_time = self.reloading.lock().await;
+        let before = self.installed();
+        self.installed.store(Arc::new(Installed {
+            trust: Arc::new(before.trust.without(serial)),
+            running: before.running.clone(),
+        }));
+    }
+
+    async fn follow(&self, rest: &mut Rest) -> Result<bool, ReloadError> {
+        let before = self.installed();
+        // What cannot be read whole can still be narrowed: by then nobody is let in whom the cluster no longer trusts.
+        let (trust, unread) = match ClientTrust::read(&self.cluster).await {
+            Ok(trust) => (trust, None),
+            Err(error) => match before.trust.narrowed(&self.cluster) {
+                Ok(narrowed) => (narrowed, Some(error)),
+                Err(_) => return Err(ReloadError::Trust(error)),
+            },
+        };
+        let trust = if *before.trust == trust { Arc::clone(&before.trust) } else { Arc::new(trust) };
+        self.installed.store(Arc::new(Installed {
+            trust: Arc::clone(&trust),
+            running: before.running.clone(),
+        }));
+        let present = before.running.as_ref().map(|running| Arc::clone(&running.credential));
+        let (credential, unissued) = match (self.credential(present.clone(), rest).await, present) {
+            (Ok(credential), _) => (credential, None),
+            (Err(error), Some(present)) => (present, Some(error)),
+            (Err(error), None) => return Err(error),
+        };
+        let is_same = before
+            .running
+            .as_ref()
+            .is_some_and(|running| Arc::ptr_eq(&running.credential, &credential) && *running.trust == *trust);
+        if !is_same {
+            let running = Some(self.run_with(credential, Arc::clone(&trust))?);
+            self.installed.store(Arc::new(Installed { trust, running }));
+        }
+        if let Some(error) = unread {
+            return Err(ReloadError::Trust(error));
+        }
+        match unissued {
+            None => Ok(!is_same),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The certificate to present: the present one while it is good, otherwise a new one.
+    async fn credential(
+        &self,
+        present: Option<Arc<Credential>>,
+        rest: &mut Rest,
+    ) -> Result<Arc<Credential>, ReloadError> {
+        let host = self.cluster.authority(AuthorityType::Host)?;
+        let wanted = host.record.desired().servers_use;
+        let now = self.now();
+        if let Some(present) = present.filter(|present| present.is_good(wanted, now)) {
+            rest.end();
+            return Ok(present);
+        }
+        let cause = Cause::new(wanted, self.cluster.lost_backends().into_keys());
+        if let Some((cause, until)) = rest.holds(&cause, now) {
+            return Err(ReloadError::Resting { cause, until });
+        }
+        match Credential::issue(&self.cluster, &self.hosts).await {
+            Ok(issued) => {
+                rest.end();
+                Ok(Arc::new(issued))
+            }
+            Err(error) => {
+                rest.begin(cause, crate::problem::chain(&error), now);
+                Err(error)
+            }
+        }
+    }
+
+    fn run_with(&self, credential: Arc<Credential>, trust: Arc<ClientTrust>) -> Result<Running, ReloadError> {
         let time: Arc<dyn TimeProvider> = Arc::new(ClockOfTls(Arc::clone(&self.clock)));
         let mut roots = RootCertStore::empty();
         for der in trust.certificates() {
@@ -196,38 +289,10 @@ impl Front {
         }
         Ok(Running {
             credential,
+            trust,
             api: Arc::new(api),
             web: Arc::new(web),
         })
-    }
-
-    /// Tells the cluster what the listeners really present and trust, read from what is installed.
-    fn note_presence(&self) {
-        let installed = self.installed.load();
-        let Some(running) = &installed.running else { return };
-        let hosts: BTreeSet<Generation> = self.cluster.authority(AuthorityType::Host).map_or_else(
-            |_| BTreeSet::new(),
-            |host| {
-                let tls = host.record.trusted().filter(|(_, key)| key.form == KeyForm::Tls);
-                tls.map(|(generation, _)| generation).collect()
-            },
-        );
-        for name in ["auth/api", "auth/web"] {
-            self.cluster.note_presence(Presence {
-                name: name.to_owned(),
-                authority: AuthorityType::Host,
-                kind: PartyKind::Server,
-                trusts: hosts.clone(),
-                serves: Some(running.credential.generation()),
-            });
-        }
-        self.cluster.note_presence(Presence {
-            name: "auth/api".to_owned(),
-            authority: AuthorityType::User,
-            kind: PartyKind::Verifier,
-            trusts: installed.trust.generations(),
-            serves: None,
-        });
     }
 }
 

@@ -51,6 +51,30 @@ impl ClientTrust {
         })
     }
 
+    /// This trust without the keys that the cluster no longer trusts: what is left when it cannot be read who was revoked since.
+    ///
+    /// # Errors
+    /// When the cluster has no user authority.
+    pub fn narrowed(&self, cluster: &Cluster) -> Result<Self, ClusterError> {
+        let view = cluster.authority(AuthorityType::User)?;
+        let still: HashSet<SpkiSha256> = view
+            .record
+            .trusted()
+            .map(|(_, key)| key.public_key.spki_sha256())
+            .collect();
+        let mut narrowed = self.clone();
+        narrowed.issuers.retain(|hash, _| still.contains(hash));
+        Ok(narrowed)
+    }
+
+    /// This trust with one more revoked certificate, by its serial in lower-case hexadecimal.
+    #[must_use]
+    pub fn without(&self, serial: &str) -> Self {
+        let mut less = self.clone();
+        less.revoked.insert(serial.to_owned());
+        less
+    }
+
     /// The certificates of the trusted keys, DER.
     pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.issuers.values().map(|issuer| issuer.certificate.as_slice())

@@ -76,7 +76,7 @@ async fn ready(State(service): Shared) -> Response {
         .alerts()
         .iter()
         .any(|alert| alert.severity == cluster::Severity::High && stops(&alert.id));
-    if is_blocked {
+    if is_blocked || !service.front.is_serving() {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
             "not ready: see `signetctl status`\n",
@@ -86,9 +86,9 @@ async fn ready(State(service): Shared) -> Response {
     "ready\n".into_response()
 }
 
-/// Whether an alert means that something cannot be signed now.
+/// Whether an alert means that something cannot be signed now, or nobody is served as the cluster wants it.
 fn stops(alert: &str) -> bool {
-    ["unusable/", "backend-lost/"]
+    ["unusable/", "backend-lost/", "listener/"]
         .iter()
         .any(|prefix| alert.starts_with(prefix))
 }
@@ -120,18 +120,6 @@ fn key_set(service: &Service, authorities: &[AuthorityType]) -> Response {
     answer(service, set.map(|set| file("application/jwk-set+json", set)))
 }
 
-/// The discovery document of the OpenID Connect identity provider (OpenID Connect Discovery 1.0, section 3).
-#[derive(Serialize)]
-struct OpenIdConfiguration {
-    issuer: String,
-    jwks_uri: String,
-    claims_supported: [&'static str; 6],
-    id_token_signing_alg_values_supported: Vec<&'static str>,
-    response_types_supported: [&'static str; 1],
-    scopes_supported: [&'static str; 1],
-    subject_types_supported: [&'static str; 1],
-}
-
 async fn openid_configuration(State(service): Shared) -> Response {
     let algorithms = service.cluster.authority(AuthorityType::OidcIdp).map(|view| {
         let mut names: Vec<&'static str> = view
@@ -143,18 +131,8 @@ async fn openid_configuration(State(service): Shared) -> Response {
         names
     });
     let issuer = service.cluster.oidc_issuer();
-    let document = algorithms.map(|algorithms| {
-        Json(OpenIdConfiguration {
-            jwks_uri: format!("{issuer}/.well-known/jwks-oidc"),
-            issuer,
-            claims_supported: ["iss", "sub", "aud", "jti", "iat", "exp"],
-            id_token_signing_alg_values_supported: algorithms,
-            response_types_supported: ["id_token"],
-            scopes_supported: ["openid"],
-            subject_types_supported: ["public"],
-        })
-        .into_response()
-    });
+    let document = algorithms
+        .map(|algorithms| Json(jwt::openid_configuration(&issuer, &algorithms)).into_response());
     answer(&service, document.map_err(Problem::Cluster))
 }
 

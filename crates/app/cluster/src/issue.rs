@@ -179,6 +179,9 @@ impl Cluster {
     /// As [`Cluster::issue_x509`].
     pub async fn issue_token(&self, actor: &Actor, issue: &IssueToken) -> Result<Credential, ClusterError> {
         let profile = issue.request.profile;
+        if profile == TokenProfile::Workload {
+            profile::check_spiffe_id(&issue.request.subject, self.name()).map_err(lint_refusal)?;
+        }
         let signer = self.signer_for_issue(profile.authority(), KeyForm::Jwt)?;
         let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
         let issuer = self.token_issuer(profile);

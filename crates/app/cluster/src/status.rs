@@ -7,13 +7,11 @@ use key::BackendKind;
 use key::SpkiSha256;
 use names::UnixSeconds;
 use rotation::Generation;
-use rotation::Mode;
 
 use crate::Cluster;
 use crate::ClusterError;
 use crate::record::AuthorityKey;
 use crate::record::AuthorityRecord;
-use crate::record::Course;
 
 /// How soon the end of an authority's certificate is warned of, in days.
 const EXPIRY_WARNING_DAYS: [i64; 3] = [7, 30, 90];

@@ -76,7 +76,7 @@ Web     https://{web}   certificates, revocation lists and key sets for everybod
 Next
   signetctl status
   signetctl auth export --type=user --format=public_keys                 for the TrustedUserCAKeys of your hosts
-  signetctl auth sign --format=file --user=<you> --roles=editor --out=<you>   to work from another machine
+  signetctl auth sign --format=file --user=<you> --roles=editor --out=<you>.pem   to work from another machine
 "
     );
     text

@@ -233,10 +233,11 @@ fn check_key(tbs: &TbsCertificate<'_>, plan: &X509Plan, issuer: &Issuer, finding
 
 /// Checks that the bytes say what the plan says, which is what the records say: no field more, none less.
 fn check_faithful(tbs: &TbsCertificate<'_>, leaf: &LeafPlan, findings: &mut Findings) {
+    let sid = findings.read("x509.windows_sid", tbs.windows_sid()).flatten();
     let is_faithful = tbs.serial == leaf.serial.as_bytes()
         && [tbs.not_before.moment, tbs.not_after.moment] == [leaf.not_before, leaf.not_after]
         && tbs.subject == leaf.subject.der()
-        && tbs.has_windows_sid() == leaf.windows_sid.is_some();
+        && sid == leaf.windows_sid.as_deref().map(str::as_bytes);
     findings.check(
         is_faithful,
         "x509.faithful",

@@ -23,12 +23,13 @@ pub(crate) fn ids<T>(result: Result<T, Vec<Finding>>) -> BTreeSet<&'static str> 
 pub(crate) type Planted = (&'static str, BTreeSet<&'static str>);
 
 /// Every file that states rules.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("lib.rs"),
     include_str!("lint_crl.rs"),
     include_str!("lint_ssh.rs"),
     include_str!("lint_token.rs"),
     include_str!("lint_x509.rs"),
+    include_str!("spiffe.rs"),
     include_str!("ssh.rs"),
     include_str!("token.rs"),
     include_str!("x509_plan.rs"),

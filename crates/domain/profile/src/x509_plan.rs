@@ -22,6 +22,7 @@ use crate::Finding;
 use crate::X509Profile;
 use crate::end;
 use crate::lifetime;
+use crate::spiffe::check_spiffe_id;
 
 /// The most names in one certificate.
 const NAMES_MAX: usize = 100;
@@ -132,6 +133,7 @@ pub fn plan_x509(
     leaf.identity = identity(request, cluster)?;
     leaf.crl_urls = crl_url.into_iter().collect();
     if let X509Request::Windows { sid, .. } = request {
+        sid.as_deref().map_or(Ok(()), check_sid)?;
         leaf.windows_sid.clone_from(sid);
     }
     Ok(X509Plan { profile, leaf })
@@ -215,8 +217,8 @@ fn alt_names(request: &X509Request, cluster: &ClusterName) -> Result<Vec<Subject
             }
         }
         X509Request::Workload { path, dns_names } => {
-            check_spiffe_path(path).map_err(|problem| vec![Finding::new("spiffe.path", problem)])?;
             let id = format!("spiffe://{cluster}{path}");
+            check_spiffe_id(&id, cluster)?;
             let mut all = vec![SubjectAltName::uri(&id).map_err(|error| finding(error.to_string()))?];
             all.extend(hosts(dns_names)?);
             Ok(all)
@@ -224,25 +226,18 @@ fn alt_names(request: &X509Request, cluster: &ClusterName) -> Result<Vec<Subject
     }
 }
 
-/// The path of a SPIFFE id (SPIFFE-ID section 2.2): segments of letters, digits, dots, hyphens and underscores, none of them `.` or `..`.
-fn check_spiffe_path(path: &str) -> Result<(), &'static str> {
-    let Some(segments) = path.strip_prefix('/') else {
-        return Err("begins with a slash, such as /ns/prod/sa/web");
+/// A security identifier in its text form (MS-DTYP section 2.4.2.1): `S-1-`, the authority, up to 15 parts, all decimal.
+fn check_sid(sid: &str) -> Result<(), Vec<Finding>> {
+    let parts: Vec<&str> = sid.strip_prefix("S-1-").map_or_else(Vec::new, |rest| rest.split('-').collect());
+    let is_number = |part: &&str| {
+        let is_short = !part.is_empty() && part.len() <= 15;
+        is_short && part.bytes().all(|byte| byte.is_ascii_digit())
     };
-    if path.len() > 1_024 {
-        return Err("is longer than 1,024 bytes");
+    if (2..=16).contains(&parts.len()) && parts.iter().all(is_number) {
+        return Ok(());
     }
-    for segment in segments.split('/') {
-        let is_formed = segment
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-        if segment.is_empty() || segment == "." || segment == ".." || !is_formed {
-            return Err(
-                "has segments of letters, digits, dots, hyphens and underscores, none of them empty, . or ..",
-            );
-        }
-    }
-    Ok(())
+    let message = "is no security identifier such as S-1-5-21-1004336348-1177238915-682003330-512";
+    Err(vec![Finding::new("x509.windows_sid", message)])
 }
 
 fn identity(request: &X509Request, cluster: &ClusterName) -> Result<Option<Identity>, Vec<Finding>> {

@@ -285,9 +285,30 @@ impl<'a> TbsCertificate<'a> {
         Ok(urls)
     }
 
-    /// Whether the extension with a Windows security identifier is there.
-    pub fn has_windows_sid(&self) -> bool {
-        self.extension(&oid::NTDS_SECURITY).is_some()
+    /// The Windows security identifier.
+    ///
+    /// # Errors
+    /// When its extension is not of the form Microsoft gives it (MS-WCCE section 2.2.2.7.7.4).
+    pub fn windows_sid(&self) -> Result<Option<&'a [u8]>, ParseError> {
+        let Some(extension) = self.extension(&oid::NTDS_SECURITY) else {
+            return Ok(None);
+        };
+        let what = "Windows security identifier";
+        let mut outer = Cursor::new(what, extension.value);
+        let mut list = outer.sequence()?;
+        outer.finish()?;
+        let content = list.expect(context_constructed(0))?.content;
+        let mut name = list.inside(content);
+        list.finish()?;
+        if name.oid()? != oid::NTDS_OBJECT_SID.as_bytes() {
+            return Err(malformed(what, "it is a name of another kind"));
+        }
+        let content = name.expect(context_constructed(0))?.content;
+        let mut value = name.inside(content);
+        name.finish()?;
+        let sid = value.expect(OCTET_STRING)?.content;
+        value.finish()?;
+        Ok(Some(sid))
     }
 }
 

@@ -7,9 +7,9 @@ use state::Revision;
 use state::State;
 use tokio::task::JoinSet;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::delete;
 use crate::stage::is_compacted;
@@ -19,6 +19,7 @@ use crate::stage::set;
 use crate::stage::told;
 
 cases! {
+    for StateContract;
     each_document_is_told_once_at_its_last_change if |_| true;
     only_changes_in_the_folder_are_told if |_| true;
     a_page_of_changes_never_ends_inside_a_commit if |_| true;

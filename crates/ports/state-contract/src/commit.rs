@@ -5,9 +5,9 @@ use state::Revision;
 use state::StateError;
 use state::Write;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::conflicts;
@@ -20,6 +20,7 @@ use crate::stage::set;
 use crate::stage::value;
 
 cases! {
+    for StateContract;
     an_empty_store_has_nothing if |_| true;
     a_document_is_read_back_as_written if |_| true;
     values_are_any_bytes if |_| true;

@@ -5,9 +5,9 @@ use state::CommitError;
 use state::Expect;
 use state::State;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::put;
@@ -18,6 +18,7 @@ const TASKS: usize = 10;
 const INCREMENTS: usize = 100;
 
 cases! {
+    for StateContract;
     a_thousand_increments_at_once_lose_nothing if |_| true;
     increments_through_two_handles_lose_nothing if |has| has.opens_twice;
     of_many_who_create_one_wins if |_| true;

@@ -1,8 +1,8 @@
 use state::Expect;
 use state::StateKey;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::conflicts;
@@ -16,6 +16,7 @@ use crate::stage::told;
 use crate::stage::value;
 
 cases! {
+    for StateContract;
     a_document_ceases_to_exist_at_its_moment if |_| true;
     a_document_already_expired_never_exists if |_| true;
     expectations_see_no_expired_document if |_| true;

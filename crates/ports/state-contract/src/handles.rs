@@ -3,8 +3,8 @@ use std::sync::Arc;
 use state::Expect;
 use state::Revision;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::conflicts;
 use crate::stage::delete;
@@ -14,6 +14,7 @@ use crate::stage::told;
 use crate::stage::value;
 
 cases! {
+    for StateContract;
     a_commit_is_seen_through_another_handle_at_once if |has| has.opens_twice;
     handles_share_revisions_and_conflicts if |has| has.opens_twice;
     a_waiter_is_woken_through_another_handle if |has| has.opens_twice;

@@ -6,8 +6,8 @@ use state::VALUE_BYTES_MAX;
 use state::WRITES_MAX;
 use state::Write;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::is_malformed;
@@ -15,6 +15,7 @@ use crate::stage::keep;
 use crate::stage::put;
 
 cases! {
+    for StateContract;
     a_commit_of_nothing_is_malformed if |_| true;
     the_largest_commit_is_taken_and_a_larger_one_is_malformed if |_| true;
     the_largest_value_is_taken_and_a_larger_one_is_malformed if |_| true;

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use state::Expect;
 use state::StateKey;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::delete;
@@ -14,6 +14,7 @@ use crate::stage::put;
 use crate::stage::set;
 
 cases! {
+    for StateContract;
     a_folder_holds_what_lies_in_it_in_order if |_| true;
     names_of_folders_are_not_patterns if |_| true;
     odd_folders_are_empty if |_| true;

@@ -1,8 +1,8 @@
 use state::Expect;
 use state::Revision;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use contract::Outcome;
+use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::conflicts;
@@ -13,6 +13,7 @@ use crate::stage::put;
 use crate::stage::set;
 
 cases! {
+    for StateContract;
     documents_survive_a_restart if |has| has.persists;
     revisions_go_on_after_a_restart if |has| has.persists;
     changes_are_known_after_a_restart if |has| has.persists;

@@ -19,7 +19,7 @@ use state::Write;
 use crate::Bench;
 use crate::BenchError;
 use crate::Capabilities;
-use crate::case::Failure;
+use contract::Failure;
 
 /// The moment at which the clock of every case stands at first.
 pub(crate) const START: UnixSeconds = UnixSeconds(1_767_268_800);

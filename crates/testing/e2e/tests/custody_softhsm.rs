@@ -355,6 +355,57 @@ fn keys_move_from_one_token_to_another_by_rotation_and_roll_back() {
     user_authority_works(&signet, "swept");
 }
 
+#[test]
+fn a_token_that_goes_away_is_told_and_used_again_when_it_is_back() {
+    // 1. All is well, says the doctor.
+    let hsm = SoftHsm::new().unwrap();
+    hsm.init_token("ca", PIN).unwrap();
+    let signet = Signet::start(settings(&hsm, token(&hsm, "ca")));
+    let before = private_ids(&hsm, "ca");
+    signet.ok(&["doctor"]);
+
+    // 2. The token is pulled out. Nothing signs, nothing falls back to software, and what to do is said.
+    let (there, away) = (hsm.tokens_path(), hsm.tokens_path().with_extension("away"));
+    std::fs::rename(&there, &away).unwrap();
+    std::fs::create_dir(&there).unwrap();
+    let refused = signet.fails(&[
+        "auth",
+        "sign",
+        "--format=jwt",
+        "--subject=alice",
+        "--audience=app",
+    ]);
+    assert!(refused.contains("signetctl doctor"), "{refused}");
+    signet.fails(&["auth", "rotate", "--manual", "--type=user", "--phase=init"]);
+    assert_eq!(signet.status().authority("user").phase, "standby");
+    assert!(signet.status().keys().iter().all(|key| key.storage == HSM));
+    let examined = signet.ctl(&["doctor"]);
+    assert_eq!(examined.code, 1, "{}", examined.text());
+    assert!(examined.stdout.contains("fix: "), "{}", examined.stdout);
+
+    // 3. It is back: used again without a restart.
+    std::fs::remove_dir_all(&there).unwrap();
+    std::fs::rename(&away, &there).unwrap();
+    let begun = Instant::now();
+    let signs = wait_until(begun + Duration::from_secs(120), || {
+        let outcome = signet.ctl(&[
+            "auth",
+            "sign",
+            "--format=jwt",
+            "--subject=alice",
+            "--audience=app",
+        ]);
+        outcome.success().then_some(())
+    });
+    assert!(signs.is_some(), "{}", signet.log());
+    println!("signs again after {:?}", begun.elapsed());
+    user_authority_works(&signet, "back");
+    every_key_verifies(&signet);
+    assert_eq!(private_ids(&hsm, "ca"), before);
+    rotate_through(&signet, "user");
+    user_authority_works(&signet, "rotated");
+}
+
 /// Starts a daemon that has to refuse, and then, with its configuration repaired, one that has to be born as if nothing
 /// had happened before.
 #[track_caller]

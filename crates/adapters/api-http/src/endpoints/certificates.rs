@@ -60,14 +60,23 @@ pub(super) async fn revoke(service: &Service, asked: &Asked) -> Result<RevokeAns
         .cluster
         .revoke(&asked.caller.actor(), authority, &serial, &reason)
         .await?;
-    // Whoever holds a revoked certificate of the user authority is refused from the next request on.
-    if let Err(error) = service.front.reload().await {
-        tracing::error!(error = %crate::problem::chain(&error), "the listeners do not know of the revocation yet");
+    // Whoever holds a revoked certificate of the user authority is refused from the next request on, whatever else does not succeed.
+    if authority == AuthorityType::User {
+        service.front.refuse(&certificate.serial).await;
     }
-    let mut hints = vec![format!(
-        "verifiers that read revocation lists learn of it when they fetch the next: `signetctl auth crl --type={authority}`, or /crl/{}.crl",
+    let mut hints = Vec::new();
+    if let Err(error) = service.front.reload().await {
+        let why = crate::problem::chain(&error);
+        tracing::error!(error = %why, "the listeners do not follow a revocation as a whole");
+        hints.push(format!(
+            "warning: this server's listeners refuse the certificate, but do not follow the cluster otherwise: {why}"
+        ));
+    }
+    hints.push(format!(
+        "verifiers that read revocation lists learn of it when they fetch the next: `signetctl auth crl --type={authority}`, or {}/crl/{}.crl",
+        service.web_url,
         certificate.issuer_spki_sha256
-    )];
+    ));
     hints.extend(list_problem.map(|problem| {
         format!("the list does not name it yet ({problem}); it is made again within a minute, and this answer stands")
     }));

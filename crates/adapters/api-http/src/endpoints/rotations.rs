@@ -21,8 +21,13 @@ pub(super) async fn rotate(service: &Service, asked: &Asked) -> Result<RotateAns
     let rotated = service.cluster.rotate(&asked.caller.actor(), &request).await?;
     // The listeners follow before the answer, so that whoever reads it finds them in the new phase. The step is taken
     // either way; the next tick tries again.
+    let mut answer = rotations::answer(&rotated);
     if let Err(error) = service.front.reload().await {
-        tracing::error!(error = %crate::problem::chain(&error), "the listeners do not follow the rotation yet");
+        let why = crate::problem::chain(&error);
+        tracing::error!(error = %why, "the listeners do not follow the rotation yet");
+        answer.message.push_str(&format!(
+            " Warning: this server's own listeners do not follow yet: {why}. `signetctl status` shows when they do."
+        ));
     }
-    Ok(rotations::answer(&rotated))
+    Ok(answer)
 }

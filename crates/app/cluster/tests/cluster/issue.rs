@@ -11,6 +11,7 @@ use cluster::ClusterError;
 use cluster::ExportKind;
 use cluster::ExportStatus;
 use cluster::IssueSsh;
+use cluster::IssueToken;
 use cluster::IssueX509;
 use cluster::Refusal;
 use cluster::RotateRequest;
@@ -21,6 +22,8 @@ use names::Ttl;
 use names::UserName;
 use profile::SshProfile;
 use profile::SshRequest;
+use profile::TokenProfile;
+use profile::TokenRequest;
 use profile::X509Request;
 use rotation::Phase;
 use ssh_cert::CriticalOptions;
@@ -193,4 +196,36 @@ async fn a_user_named_like_the_cluster_can_be_revoked_and_an_authority_cannot() 
     let own = record.trusted().find_map(|(_, key)| key.certificate.clone()).unwrap();
     let serial = x509::Certificate::from_der(&own.0).unwrap().serial().unwrap().to_string();
     assert!(cluster.revoke(&Actor::System, user, &serial, "superseded").await.is_err());
+}
+
+#[tokio::test]
+async fn i6_another_trust_domain_or_an_odd_identifier_is_refused() {
+    let world = World::with_software().await;
+    let cluster = world.start_immortal().await;
+    let token = |subject: &str| IssueToken {
+        request: TokenRequest {
+            profile: TokenProfile::Workload,
+            subject: subject.to_owned(),
+            audience: vec!["app".into()],
+            claims: serde_json::Map::new(),
+        },
+        ttl: None,
+        allowed_by: "test".into(),
+    };
+    for bad in ["spiffe://other.example.org/a", "spiffe://test.example.com.evil/a", "spiffe://test.example.com/../a", "alice"] {
+        assert!(cluster.issue_token(&Actor::System, &token(bad)).await.is_err(), "{bad}");
+    }
+    cluster.issue_token(&Actor::System, &token("spiffe://test.example.com/ns/a")).await.unwrap();
+    let windows = |sid: &str| IssueX509 {
+        request: X509Request::Windows {
+            user: UserName::parse("alice").unwrap(),
+            domain: HostName::parse("corp.example.com").unwrap(),
+            sid: Some(sid.to_owned()),
+        },
+        ..alice(subject())
+    };
+    for bad in ["", "not a sid, (anything)", "S-1-", "S-1-5", "S-1-5-x", "S-2-5-21"] {
+        assert!(cluster.issue_x509(&Actor::System, &windows(bad)).await.is_err(), "{bad}");
+    }
+    cluster.issue_x509(&Actor::System, &windows("S-1-5-21-1-2-3-500")).await.unwrap();
 }

@@ -83,6 +83,16 @@ fn in_requests() -> Vec<Planted> {
     ] {
         planted.push(("spiffe.path", asked(&workload(path), None, &own)));
     }
+    let elsewhere = names::ClusterName::parse("other.example.com").unwrap();
+    let foreign = crate::check_spiffe_id("spiffe://prod.example.com/web", &elsewhere);
+    planted.push(("spiffe.trust_domain", ids(foreign)));
+    for sid in ["", "S-1-", "S-1-5", "S-1-5-x", "not a sid", "S-1-5-21-1 "] {
+        let mut request = windows_request();
+        if let X509Request::Windows { sid: asked, .. } = &mut request {
+            *asked = Some(sid.to_owned());
+        }
+        planted.push(("x509.windows_sid", asked(&request, None, &own)));
+    }
     planted
 }
 

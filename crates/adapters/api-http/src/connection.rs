@@ -1,5 +1,7 @@
 //! One connection, from its first request to its end.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -59,10 +61,10 @@ pub(crate) async fn serve<I, A>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Fn(Request<Body>) -> Result<Request<Body>, Box<Response>>,
 {
-    let last = Notify::new();
+    let last = Arc::new(Notify::new());
     let service = hyper::service::service_fn(|request: Request<Incoming>| {
         let admitted = admit(request.map(Body::new));
-        let (router, last) = (router.clone(), &last);
+        let (router, last) = (router.clone(), Arc::clone(&last));
         async move {
             let answered = match admitted {
                 Ok(request) => router.oneshot(request).await,

@@ -403,6 +403,11 @@ fn i9_no_error_and_no_debug_output_shows_a_pin() {
     assert!(!format!("{:?}", load(&text, &root()).unwrap()).contains("hunter22"));
 }
 
+fn many_tags(count: usize) -> String {
+    let tags: Vec<String> = (0..count).map(|number| format!("t{number}: x")).collect();
+    format!("{{{}}}", tags.join(", "))
+}
+
 #[test]
 fn aws_values_are_checked() {
     let good = "account: \"123456789012\"\nregion: eu-central-1";
@@ -428,6 +433,10 @@ fn aws_values_are_checked() {
         ),
         (format!("{good}\ntags: {{a: {}}}", "b".repeat(257)), "at most 256"),
         (
+            format!("{good}\ntags: {}", many_tags(48)),
+            "48 tags are too many; keep at most 47",
+        ),
+        (
             format!("{good}\nmulti_region: {{enabled: true, replica_regions: [eu-central-1]}}"),
             "is the primary region",
         ),
@@ -444,6 +453,11 @@ fn aws_values_are_checked() {
         assert_eq!(problems.len(), 1, "{problems:#?}");
         assert!(problems[0].contains(expected), "{problems:#?}");
     }
+    let tagged = format!("{good}\ntags: {}", many_tags(47));
+    let CaKeyConfig::AwsKms(kms) = load(&aws_kms(&tagged), &root()).unwrap().auth.ca_keys else {
+        panic!("not KMS")
+    };
+    assert_eq!(kms.tags.len(), 47);
     // Accounts are digits, and people forget the quotes; one that begins with a zero must keep it.
     let text = aws_kms("account: 012345678901\nregion: us-gov-west-1");
     let CaKeyConfig::AwsKms(kms) = load(&text, &root()).unwrap().auth.ca_keys else {

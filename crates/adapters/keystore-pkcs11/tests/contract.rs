@@ -6,6 +6,8 @@
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/memory.rs"]
+mod memory;
 
 use std::process::ExitCode;
 
@@ -15,6 +17,7 @@ use keystore_pkcs11::TokenSelector;
 use parts::softhsm::SoftHsm;
 
 fn main() -> ExitCode {
+    memory::keep_temporary_files_in_memory();
     let hsm = SoftHsm::new().unwrap();
     hsm.init_token("contract", "1234").unwrap();
     for (name, value) in hsm.environment() {

@@ -15,6 +15,7 @@ use ledger::EventQuery;
 use ledger::IssuedCertificate;
 use ledger::LedgerError;
 use ledger::Record;
+use ledger::RevocationCheck;
 use ledger::Revoked;
 use ledger::page_size;
 use names::UnixSeconds;
@@ -160,14 +161,17 @@ impl Store {
     pub(crate) fn verify(&self, anchor: Option<Head>) -> AuditReport {
         let mut report = AuditReport::new();
         let mut verifier = Verifier::new(Head::EMPTY);
+        let mut revocations = RevocationCheck::new(self.revocations.iter().cloned());
         for Event { entry, .. } in &self.events {
             report.entries += 1;
+            revocations.note(entry.head.sequence, entry.line.as_bytes());
             if let Err(found) = verifier.check(&entry.line) {
                 report.add(Place::Ledger, found);
                 verifier.skip(&entry.line);
             }
         }
         report.head = self.head();
+        revocations.finish(&mut report);
         if let Some(anchor) = anchor {
             let of_number = |event: &&Event| event.entry.head.sequence == anchor.sequence;
             report.compare_anchor(anchor, self.events.iter().find(of_number).map(|event| event.entry.head));

@@ -80,3 +80,38 @@ pub(crate) fn from_sql(number: i64) -> u64 {
 pub(crate) const fn millis(moment: UnixSeconds) -> i64 {
     moment.0.saturating_mul(1_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn no_two_serials_have_one_key() {
+        let alphabet = ["", "0", "1", "a", "f", "A", "-", "\u{1}", "0a", "00"];
+        let mut keys = HashMap::new();
+        for first in alphabet {
+            for second in alphabet {
+                for third in alphabet {
+                    let serial = format!("{first}{second}{third}");
+                    let key = serial_key(AuthorityType::Host, KeyForm::Ssh, &serial);
+                    let other = keys.insert(key, serial.clone());
+                    assert!(other.as_ref().is_none_or(|other| *other == serial), "{serial:?} and {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_stored_and_never_change() {
+        let key = |authority, serial| serial_key(authority, KeyForm::Tls, serial);
+        assert_eq!(key(AuthorityType::Host, "0aff"), [1, 2, 1, 0x0a, 0xff]);
+        assert_eq!(key(AuthorityType::Windows, "0Aff"), [11, 2, 0, b'0', b'A', b'f', b'f']);
+        assert_eq!(key(AuthorityType::User, "123"), [2, 2, 0, b'1', b'2', b'3']);
+        assert_eq!(serial_key(AuthorityType::Jwt, KeyForm::Jwt, "-"), [6, 3, 0, b'-']);
+        assert_eq!(serial_key(AuthorityType::Openssh, KeyForm::Ssh, "10"), [5, 1, 1, 0x10]);
+        let numbers = AuthorityType::ALL.map(authority_number);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    }
+}

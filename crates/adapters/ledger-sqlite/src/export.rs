@@ -150,17 +150,19 @@ impl Export {
         let line = schema::line(connection, self.exported).map_err(|error| trouble(&self.dir, &io::Error::other(error)))?;
         let entry = Entry { head: Head::EMPTY, line: line.unwrap_or_default() };
         let Some(day) = entry.day() else { return Ok(()) };
-        let file = self.open(day)?;
-        if file.last_number() != Some(self.exported) {
-            self.lasting = Some(ExportTrouble {
-                path: file.path().display().to_string(),
-                reason: format!(
-                    "it ends before entry {}, which was in it: somebody truncated it; `signetctl audit verify` tells what is missing",
-                    self.exported
-                ),
-            });
+        let path = path(&self.dir, day);
+        let is_there = path.symlink_metadata().is_ok();
+        if is_there {
+            self.current = Some(self.open(day)?);
         }
-        self.current = Some(file);
+        if self.current.as_ref().and_then(DayFile::last_number) != Some(self.exported) {
+            let what = if is_there { "it was truncated" } else { "it was removed" };
+            let reason = format!(
+                "{what}: entry {} was in it; `signetctl audit verify` tells everything that is missing",
+                self.exported
+            );
+            self.lasting = Some(ExportTrouble { path: path.display().to_string(), reason });
+        }
         Ok(())
     }
 

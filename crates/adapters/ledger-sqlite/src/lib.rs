@@ -7,6 +7,7 @@
 //! Start at [`SqliteLedger`] for the outside, at `writer` for what an append does, at `export` for the files, at `verify` for how
 //! both are checked.
 
+mod answers;
 mod append;
 mod code;
 mod day_file;
@@ -15,6 +16,7 @@ mod fault;
 mod query;
 mod readers;
 mod schema;
+mod serials;
 mod verify;
 mod verify_files;
 mod writer;
@@ -45,6 +47,7 @@ use ledger::Revoked;
 use names::UnixSeconds;
 use tokio::sync::oneshot;
 
+use crate::answers::Waiter;
 use crate::readers::Readers;
 use crate::writer::Message;
 use crate::writer::Writer;
@@ -172,8 +175,8 @@ impl Drop for SqliteLedger {
 impl Ledger for SqliteLedger {
     async fn append(&self, records: Vec<Record>) -> Result<Head, LedgerError> {
         Record::check(&records)?;
-        let (reply, answer) = oneshot::channel();
-        self.send(Message::Append { records, reply })?;
+        let (waiter, answer) = Waiter::new();
+        self.send(Message::Append { records, waiter })?;
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 

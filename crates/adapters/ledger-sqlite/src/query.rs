@@ -195,15 +195,18 @@ pub(crate) fn certificates(
 
 /// The numbers under which a serial was taken, by one authority or by any.
 fn numbers(snapshot: &Connection, authority: Option<AuthorityType>, serial: &str) -> rusqlite::Result<Vec<i64>> {
-    let mut statement = snapshot.prepare_cached("SELECT number FROM serial WHERE key = ?1")?;
-    let mut numbers = Vec::new();
-    for authority in AuthorityType::ALL.into_iter().filter(|one| authority.is_none_or(|wanted| wanted == *one)) {
-        for form in [KeyForm::Ssh, KeyForm::Tls, KeyForm::Jwt] {
-            let key = serial_key(authority, form, serial);
-            numbers.extend(statement.query_row([key], |row| row.get::<_, i64>(0)).optional()?);
-        }
-    }
-    Ok(numbers)
+    let authorities = AuthorityType::ALL.into_iter().filter(|one| authority.is_none_or(|wanted| wanted == *one));
+    let forms = [KeyForm::Ssh, KeyForm::Tls, KeyForm::Jwt];
+    let keys: Vec<Vec<u8>> =
+        authorities.flat_map(|one| forms.map(|form| serial_key(one, form, serial))).collect();
+    let marks = vec!["?"; keys.len()].join(",");
+    let select = format!(
+        "SELECT number FROM serial WHERE key IN ({marks}) UNION \
+         SELECT number FROM taken WHERE number > (SELECT settled FROM head) AND key IN ({marks})"
+    );
+    let mut statement = snapshot.prepare_cached(&select)?;
+    let rows = statement.query_map(params_from_iter(keys.iter().chain(&keys)), |row| row.get(0))?;
+    rows.collect()
 }
 
 fn certificate(row: &Row<'_>) -> rusqlite::Result<IssuedCertificate> {
@@ -250,4 +253,19 @@ pub(crate) fn revocations(
     };
     let rows = statement.query_map(params![authority.as_str(), unexpired_at.0], revoked).map_err(fault)?;
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
+}
+
+/// The revocations of every authority, those of expired certificates included.
+pub(crate) fn every_revocation(connection: &Connection, path: &Path) -> Result<Vec<(AuthorityType, Revoked)>, LedgerError> {
+    let select = "SELECT authority, serial, revoked_at, reason, not_after FROM revocation ORDER BY number";
+    let revoked = |row: &Row<'_>| {
+        let [revoked_at, not_after] = [row.get(2)?, row.get(4)?].map(UnixSeconds);
+        Ok((word(row, 0)?, Revoked { serial: row.get(1)?, revoked_at, reason: row.get(3)?, not_after }))
+    };
+    let mut statement = connection.prepare(select).map_err(|error| read_fault(path, &error))?;
+    let rows = statement.query_map([], revoked).map_err(|error| read_fault(path, &error))?;
+    rows.collect::<rusqlite::Result<_>>().map_err(|error| match error.sqlite_error_code() {
+        Some(_) => read_fault(path, &error),
+        None => damaged(path, &format!("a revocation cannot be read ({error})")),
+    })
 }

@@ -14,6 +14,7 @@ use audit::Head;
 use audit::Verifier;
 use ledger::LedgerError;
 use rusqlite::Connection;
+use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
@@ -31,7 +32,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// `latest_millis` is the latest time of all events up to the row, so that it never falls and moments can be searched for;
 /// `backstep_millis` is the most by which any event's time lies before it. The index leaves out the one kind of which nearly
-/// every row is: looking for that, reading along the rows is as fast, and writing costs nothing.
+/// every row is: looking for that, reading along the rows is as fast, and writing costs nothing. `taken` has every serial, `serial`
+/// is the index of those numbered up to `settled`.
 const TABLES: &str = "
     CREATE TABLE event (
         sequence INTEGER PRIMARY KEY,
@@ -42,6 +44,7 @@ const TABLES: &str = "
         line TEXT NOT NULL
     ) STRICT;
     CREATE INDEX event_by_code ON event (code) WHERE code <> 'SC000I';
+    CREATE TABLE taken (number INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;
     CREATE TABLE serial (key BLOB PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE certificate (
         number INTEGER PRIMARY KEY,
@@ -69,11 +72,12 @@ const TABLES: &str = "
         sequence INTEGER NOT NULL,
         hash BLOB NOT NULL,
         serials INTEGER NOT NULL,
+        settled INTEGER NOT NULL,
         latest_millis INTEGER NOT NULL,
         backstep_millis INTEGER NOT NULL,
         exported INTEGER NOT NULL
     ) STRICT;
-    INSERT INTO head VALUES (1, 0, zeroblob(32), 0, -9223372036854775808, 0, 0);
+    INSERT INTO head VALUES (1, 0, zeroblob(32), 0, 0, -9223372036854775808, 0, 0);
 ";
 
 /// Where the ledger stands: the row of `head`.
@@ -82,6 +86,8 @@ pub(crate) struct Last {
     pub(crate) head: Head,
     /// How many serials were taken.
     pub(crate) serials: i64,
+    /// The number up to which every serial is in the index.
+    pub(crate) settled: i64,
     pub(crate) latest_millis: i64,
     pub(crate) backstep_millis: i64,
     /// The last entry whose line is on the disk in the export.
@@ -112,7 +118,8 @@ fn lock_path(path: &Path) -> PathBuf {
 /// Opens the database for writing, making it when it is not there.
 pub(crate) fn open(path: &Path, options: &Options) -> Result<(Connection, Last), LedgerError> {
     prepare_file(path)?;
-    let connection = Connection::open(path).map_err(|error| write_fault(path, &error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| write_fault(path, &error))?;
     configure(&connection, options).map_err(|error| write_fault(path, &error))?;
     let is_new = is_blank(&connection).map_err(|error| read_fault(path, &error))?;
     if is_new {
@@ -205,14 +212,15 @@ pub(crate) fn check_identity(connection: &Connection, path: &Path) -> Result<(),
 
 /// Reads the row of `head`.
 pub(crate) fn last(connection: &Connection, path: &Path) -> Result<Last, LedgerError> {
-    const SELECT: &str = "SELECT sequence, hash, serials, latest_millis, backstep_millis, exported FROM head";
+    const SELECT: &str = "SELECT sequence, hash, serials, settled, latest_millis, backstep_millis, exported FROM head";
     let read = connection.query_row(SELECT, [], |row| {
         Ok(Last {
             head: Head { sequence: from_sql(row.get(0)?), hash: row.get(1)? },
             serials: row.get(2)?,
-            latest_millis: row.get(3)?,
-            backstep_millis: row.get(4)?,
-            exported: from_sql(row.get(5)?),
+            settled: row.get(3)?,
+            latest_millis: row.get(4)?,
+            backstep_millis: row.get(5)?,
+            exported: from_sql(row.get(6)?),
         })
     });
     match read {

@@ -1,4 +1,5 @@
-//! The check of the whole log: the database against its chain, the files against the database, both against a recorded head.
+//! The check of the whole log: the database against its chain, the files and the list of revocations against the database, all against
+//! a recorded head.
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use audit::Place;
 use audit::Verifier;
 use audit::time_text;
 use ledger::LedgerError;
+use ledger::RevocationCheck;
 use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -17,6 +19,7 @@ use serde::Deserialize;
 
 use crate::code::from_sql;
 use crate::fault::read_fault;
+use crate::query;
 use crate::schema;
 use crate::verify_files::Files;
 
@@ -37,6 +40,7 @@ pub(crate) fn verify(
     let last = schema::last(&snapshot, path)?;
     let mut report = AuditReport::new();
     let mut verifier = Verifier::new(Head::EMPTY);
+    let mut revocations = RevocationCheck::new(query::every_revocation(&snapshot, path)?);
     let mut anchored = None;
     let select = "SELECT sequence, line, code, user, unix_millis FROM event ORDER BY sequence";
     let mut statement = snapshot.prepare(select).map_err(fault)?;
@@ -44,6 +48,7 @@ pub(crate) fn verify(
     while let Some(row) = rows.next().map_err(fault)? {
         let line = bytes(row, 1).map_err(fault)?;
         let is_sound = check_row(row, line, &mut verifier, &mut report).map_err(fault)?;
+        revocations.note(verifier.head.sequence, line);
         if anchor.is_some_and(|anchor| anchor.sequence == verifier.head.sequence) {
             anchored = Head::of_line(line);
         }
@@ -55,6 +60,7 @@ pub(crate) fn verify(
         report.add(Place::Ledger, found);
     }
     report.head = verifier.head;
+    revocations.finish(&mut report);
     if let Some(files) = files {
         files.finish(verifier.head.sequence, &mut report).map_err(|error| unreadable(path, &error))?;
     }

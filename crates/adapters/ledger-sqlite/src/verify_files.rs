@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::path::Path;
@@ -23,6 +24,8 @@ use crate::day_file::number_of;
 
 /// Files open at the same time. Entries of two days interleave around midnight, of more only when a clock jumped.
 const OPEN_MAX: usize = 8;
+/// How much of a line is read.
+const LINE_READ_MAX: u64 = 2 * audit::LINE_BYTES_MAX as u64;
 
 /// Every file of an export.
 pub(crate) struct Files {
@@ -242,7 +245,12 @@ impl Day {
             }
         };
         let mut line = Vec::new();
-        let read = reader.read_until(b'\n', &mut line)? as u64;
+        let mut read = reader.by_ref().take(LINE_READ_MAX).read_until(b'\n', &mut line)? as u64;
+        if read == LINE_READ_MAX && !line.ends_with(b"\n") {
+            // No entry is so long: its beginning is enough to tell.
+            read = read.saturating_add(reader.skip_until(b'\n')? as u64);
+            line.push(b'\n');
+        }
         self.offset = self.offset.saturating_add(read);
         if self.offset > self.length || line.pop() != Some(b'\n') {
             self.offset = self.length;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+use std::time::Instant;
 
 use audit::Entry;
-use audit::Head;
 use ledger::LedgerError;
 use ledger::Record;
 use rusqlite::Connection;
@@ -15,6 +16,9 @@ use tokio::sync::oneshot;
 use crate::Shared;
 use crate::append::Statements;
 use crate::append::Stop;
+use crate::answers::Answer;
+use crate::answers::Waiter;
+use crate::answers::answer_all;
 use crate::export::Export;
 use crate::fault::is_flush_failure;
 use crate::fault::write_fault;
@@ -22,21 +26,20 @@ use crate::schema::Last;
 
 /// The most records of one transaction: a group may be larger by one append.
 const GROUP_RECORDS_MAX: usize = 4_096;
+/// The longest wait for more appends.
+const PAUSE_MAX: Duration = Duration::from_micros(200);
 
 /// What the writer is asked.
 pub(crate) enum Message {
     /// Append.
-    Append {
-        records: Vec<Record>,
-        reply: oneshot::Sender<Result<Head, LedgerError>>,
-    },
+    Append { records: Vec<Record>, waiter: Waiter },
     /// Complete the export, and answer the last entry whose line is in it.
     Exported(oneshot::Sender<u64>),
 }
 
 struct Append {
     records: Vec<Record>,
-    reply: oneshot::Sender<Result<Head, LedgerError>>,
+    waiter: Waiter,
 }
 
 /// Everything the thread owns.
@@ -55,12 +58,12 @@ impl Writer {
     /// Serves until nobody can ask any more.
     pub(crate) fn run(self, receiver: &Receiver<Message>) {
         let Self { shared, connection, last, export_dir } = self;
-        let statements = match Statements::prepare(&connection) {
+        let statements = match Statements::prepare(&connection, &last) {
             Ok(statements) => statements,
             Err(error) => return refuse_all(receiver, &shared, &error),
         };
         let export = export_dir.map(|dir| Export::start(dir, &connection, last));
-        let mut running = Running { shared, connection: &connection, statements, last, export, broken: None };
+        let mut running = Running { shared, connection: &connection, statements, last, export, broken: None, pause: Duration::ZERO };
         running.serve(receiver);
         running.close();
         drop(running);
@@ -72,7 +75,7 @@ impl Writer {
 fn refuse_all(receiver: &Receiver<Message>, shared: &Shared, error: &rusqlite::Error) {
     while let Ok(message) = receiver.recv() {
         match message {
-            Message::Append { records: _, reply } => drop(reply.send(Err(write_fault(&shared.path, error)))),
+            Message::Append { records: _, waiter } => waiter.answer(Err(write_fault(&shared.path, error))),
             Message::Exported(reply) => {
                 let _ = reply.send(0);
             }
@@ -88,6 +91,8 @@ struct Running<'c> {
     export: Option<Export>,
     /// Why nothing may be written any more.
     broken: Option<String>,
+    /// How long to wait for more appends before a transaction.
+    pause: Duration,
 }
 
 impl Running<'_> {
@@ -103,9 +108,7 @@ impl Running<'_> {
                 },
             };
             let Ok(first) = first else { return };
-            if let Some(us) = std::env::var("GATHER_US").ok().and_then(|t| t.parse().ok()) {
-                std::thread::sleep(std::time::Duration::from_micros(us));
-            }
+            std::thread::sleep(self.pause);
             let (group, asked) = gather(first, receiver);
             let entries = if group.is_empty() { Vec::new() } else { self.commit(group) };
             if let Some(export) = &mut self.export {
@@ -126,23 +129,24 @@ impl Running<'_> {
     fn commit(&mut self, group: Vec<Append>) -> Vec<Entry> {
         let mut last = self.last;
         let mut entries = Vec::new();
-        match self.write(&group, &mut last, &mut entries) {
+        let begun = Instant::now();
+        let written = self.write(&group, &mut last, &mut entries);
+        // Those just answered come back in a moment: with a short wait they and those that queued meanwhile share the next
+        // transaction, rather than taking turns. Whoever appends alone never waits.
+        self.pause = if group.len() > 1 { (begun.elapsed() / 8).min(PAUSE_MAX) } else { Duration::ZERO };
+        match written {
             Ok(results) => {
                 self.last = last;
                 self.shared.set_head(last.head);
-                for (append, result) in group.into_iter().zip(results) {
-                    drop(append.reply.send(result));
-                }
+                answer_all(group.into_iter().map(|append| append.waiter).zip(results));
                 entries
             }
             Err(error) => {
-                self.statements.rollback();
+                self.statements.rollback(&self.last);
                 if is_flush_failure(&error) {
                     self.broken = Some(format!("the disk failed to keep what was written ({error}); check it and restart"));
                 }
-                for append in group {
-                    drop(append.reply.send(Err(self.fault(&error))));
-                }
+                answer_all(group.into_iter().map(|append| (append.waiter, Err(self.fault(&error)))));
                 Vec::new()
             }
         }
@@ -153,14 +157,14 @@ impl Running<'_> {
         group: &[Append],
         last: &mut Last,
         entries: &mut Vec<Entry>,
-    ) -> rusqlite::Result<Vec<Result<Head, LedgerError>>> {
+    ) -> rusqlite::Result<Vec<Answer>> {
         if let Some(broken) = &self.broken {
             let refuse = || Err(LedgerError::Unwritable(format!("{}: {broken}", self.shared.path.display())));
             return Ok(group.iter().map(|_| refuse()).collect());
         }
         self.statements.begin()?;
         let mut results = Vec::with_capacity(group.len());
-        for Append { records, reply: _ } in group {
+        for Append { records, waiter: _ } in group {
             match self.statements.append(records, last, entries) {
                 Ok(()) => results.push(Ok(last.head)),
                 Err(Stop::Refused(refusal)) => results.push(Err(refusal)),
@@ -186,9 +190,9 @@ impl Running<'_> {
         if kept > self.last.exported && self.broken.is_none() {
             self.last.exported = kept;
             // When this fails, the next start compares a few lines more.
-            let saved = self.statements.begin().and_then(|()| self.statements.commit(&self.last));
+            let saved = self.statements.begin().and_then(|()| self.statements.commit(&mut self.last));
             if saved.is_err() {
-                self.statements.rollback();
+                self.statements.rollback(&self.last);
             }
         }
     }
@@ -203,9 +207,9 @@ fn gather(first: Option<Message>, receiver: &Receiver<Message>) -> (Vec<Append>,
     let mut next = first;
     while let Some(message) = next {
         match message {
-            Message::Append { records, reply } => {
+            Message::Append { records, waiter } => {
                 records_gathered += records.len();
-                group.push(Append { records, reply });
+                group.push(Append { records, waiter });
             }
             Message::Exported(reply) => asked.push(reply),
         }

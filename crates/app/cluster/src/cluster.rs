@@ -8,10 +8,12 @@ use ledger::Ledger;
 use names::ClusterName;
 use names::Ttl;
 use names::UnixSeconds;
+use rotation::Generation;
 use runtime::Clock;
 use runtime::Entropy;
 use state::Revision;
 use state::State;
+use x509::Issuer;
 
 use crate::ClusterError;
 use crate::Custody;
@@ -19,6 +21,8 @@ use crate::Refusal;
 use crate::documents;
 use crate::journal::Journal;
 use crate::key_use::KeyUse;
+use crate::mint::issuer_of;
+use crate::record::AuthorityKey;
 use crate::record::AuthorityRecord;
 
 /// What an auth service is made of.
@@ -82,6 +86,31 @@ pub struct AuthorityView {
     pub record: AuthorityRecord,
     /// The revision it carries: what a change must be decided on.
     pub revision: Revision,
+    /// Its trusted keys, ready to sign: what issuance works with, without copying or parsing anything.
+    pub(crate) signing: Vec<SigningKey>,
+}
+
+/// A trusted key, ready to sign.
+#[derive(Debug)]
+pub(crate) struct SigningKey {
+    pub(crate) generation: Generation,
+    pub(crate) key: Arc<AuthorityKey>,
+    /// What certificates below it need of it; none where the key has no certificate that reads.
+    pub(crate) issuer: Option<Arc<Issuer>>,
+}
+
+impl AuthorityView {
+    fn new(record: AuthorityRecord, revision: Revision) -> Self {
+        let signing = record
+            .trusted()
+            .map(|(generation, key)| SigningKey {
+                generation,
+                key: Arc::new(key.clone()),
+                issuer: issuer_of(record.authority, key).ok().map(Arc::new),
+            })
+            .collect();
+        Self { record, revision, signing }
+    }
 }
 
 impl Cluster {
@@ -155,7 +184,7 @@ pub(crate) async fn read_view(state: &dyn State) -> Result<View, ClusterError> {
             return Err(ClusterError::Document { key: key.to_string(), reason });
         }
         view.revision = view.revision.max(stored.revision);
-        let authority = AuthorityView { record, revision: stored.revision };
+        let authority = AuthorityView::new(record, stored.revision);
         view.authorities.insert(authority.record.authority, Arc::new(authority));
     }
     Ok(view)

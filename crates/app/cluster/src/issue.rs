@@ -20,7 +20,6 @@ use crate::Cluster;
 use crate::ClusterError;
 use crate::Refusal;
 use crate::journal::sixteen;
-use crate::mint::issuer_of;
 use crate::signer::Issued;
 use crate::signer::Signer;
 
@@ -115,7 +114,7 @@ impl Cluster {
     pub async fn issue_server_x509(&self, actor: &Actor, issue: &IssueX509) -> Result<Credential, ClusterError> {
         let authority = issue.request.profile().rules().authority;
         let view = self.authority(authority)?;
-        let signer = self.signer_of(&view.record, view.record.desired().servers_use, KeyForm::Tls)?;
+        let signer = self.signer_of(&view, view.record.desired().servers_use, KeyForm::Tls)?;
         self.issue_x509_by(actor, issue, &signer).await
     }
 
@@ -125,7 +124,7 @@ impl Cluster {
         issue: &IssueX509,
         signer: &Signer,
     ) -> Result<Credential, ClusterError> {
-        let issuer = issuer_of(signer.authority, &signer.key)?;
+        let issuer = signer.issuer()?;
         let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
         let crl_url = self
             .settings
@@ -136,14 +135,14 @@ impl Cluster {
             &issue.request,
             issue.subject_key.clone(),
             issue.ttl,
-            &issuer,
+            issuer,
             self.name(),
             serial,
             self.now(),
             crl_url,
         )
         .map_err(lint_refusal)?;
-        let linted = profile::lint_x509(plan, &issuer).map_err(lint_refusal)?;
+        let linted = profile::lint_x509(plan, issuer).map_err(lint_refusal)?;
         let issued = self.issue(actor, signer, linted, &issue.allowed_by).await?;
         Ok(Credential::new(signer, issued))
     }
@@ -220,6 +219,6 @@ impl Cluster {
         } else {
             view.record.desired().signs_with
         };
-        self.signer_of(&view.record, generation, form)
+        self.signer_of(&view, generation, form)
     }
 }

@@ -119,9 +119,9 @@ impl Cluster {
         number: u64,
         revoked: Vec<RevokedCertificate>,
     ) -> Result<CrlRecord, ClusterError> {
-        let issuer = issuer_of(signer.authority, &signer.key)?;
+        let issuer = signer.issuer()?;
         let now = self.now();
-        let mut plan = CrlPlan::under(&issuer, number, now, now.plus(CRL_LIFE));
+        let mut plan = CrlPlan::under(issuer, number, now, now.plus(CRL_LIFE));
         let count = revoked.len();
         let serials_sha256 = serials_sha256(&revoked);
         plan.revoked = revoked;
@@ -138,7 +138,7 @@ impl Cluster {
         };
         self.journal.record(&Actor::System, event).await?;
         let next_update = plan.next_update;
-        let linted = profile::lint_crl(plan, &issuer).map_err(lint_refusal)?;
+        let linted = profile::lint_crl(plan, issuer).map_err(lint_refusal)?;
         let der = signer.sign_unnumbered(linted).await?;
         Ok(CrlRecord { number, this_update: now, next_update, der: HexBytes(der), revoked: count, serials_sha256 })
     }

@@ -14,20 +14,24 @@ use ledger::IssuedCertificate;
 use ledger::Record;
 use profile::LintedPlan;
 use profile::Summary;
-use zeroize::Zeroizing;
 use rotation::Generation;
+use x509::Issuer;
+use zeroize::Zeroizing;
 
 use crate::Cluster;
 use crate::ClusterError;
 use crate::Refusal;
+use crate::cluster::AuthorityView;
+use crate::cluster::SigningKey;
+use crate::mint::issuer_of;
 use crate::record::AuthorityKey;
-use crate::record::AuthorityRecord;
 
 /// A key of an authority that can sign here.
 pub(crate) struct Signer {
     pub(crate) authority: AuthorityType,
     pub(crate) generation: Generation,
-    pub(crate) key: AuthorityKey,
+    pub(crate) key: Arc<AuthorityKey>,
+    issuer: Option<Arc<Issuer>>,
     backend: Arc<dyn KeyBackend>,
 }
 
@@ -40,6 +44,14 @@ pub(crate) struct Issued {
 }
 
 impl Signer {
+    /// What certificates below the key need of it.
+    pub(crate) fn issuer(&self) -> Result<&Issuer, ClusterError> {
+        self.issuer.as_deref().ok_or_else(|| {
+            let id = self.key.reference.id;
+            ClusterError::Internal(format!("the {} key {id} has no certificate that reads", self.authority))
+        })
+    }
+
     /// Signs what carries no serial of its own, such as a revocation list; the caller recorded it.
     pub(crate) async fn sign_unnumbered(&self, plan: LintedPlan) -> Result<Vec<u8>, ClusterError> {
         let (_, to_be_signed) = plan.into_parts();
@@ -48,7 +60,7 @@ impl Signer {
     }
 
     async fn signature(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, ClusterError> {
-        let Self { authority, generation: _, key, backend } = self;
+        let Self { authority, generation: _, key, issuer: _, backend } = self;
         let context = || format!("signing with the {} key of the {authority} authority", key.form);
         let signature = backend
             .sign(&key.reference, scheme, message)
@@ -74,17 +86,19 @@ impl Cluster {
     /// A key of this generation that can sign here.
     pub(crate) fn signer_of(
         &self,
-        record: &AuthorityRecord,
+        view: &AuthorityView,
         generation: Generation,
         form: KeyForm,
     ) -> Result<Signer, ClusterError> {
-        let authority = record.authority;
+        let authority = view.record.authority;
         let mut elsewhere = None;
-        for key in record.keys_of(generation).iter().filter(|key| key.form == form) {
+        for signing in view.signing.iter().filter(|key| key.generation == generation && key.key.form == form) {
+            let SigningKey { generation, key, issuer } = signing;
             match self.custody.holder(&key.reference) {
                 None => elsewhere = Some(key.reference.store.clone()),
                 Some(backend) => {
-                    return Ok(Signer { authority, generation, key: key.clone(), backend: backend.clone() });
+                    let (key, issuer, backend) = (key.clone(), issuer.clone(), backend.clone());
+                    return Ok(Signer { authority, generation: *generation, key, issuer, backend });
                 }
             }
         }
@@ -107,7 +121,8 @@ impl Cluster {
         let backend = self.custody.holder(&key.reference).ok_or_else(|| {
             ClusterError::Internal(format!("the key just made is not in {}", key.reference.store))
         })?;
-        Ok(Signer { authority, generation, key: key.clone(), backend: backend.clone() })
+        let issuer = issuer_of(authority, key).ok().map(Arc::new);
+        Ok(Signer { authority, generation, key: Arc::new(key.clone()), issuer, backend: backend.clone() })
     }
 
     /// Issues: records what is about to be signed and takes its serial, signs, records what was signed. Only then may it leave.
@@ -154,7 +169,7 @@ impl Cluster {
         summary: &Summary,
         allowed_by: &str,
     ) -> Result<String, ClusterError> {
-        let Signer { authority, generation, key, backend: _ } = signer;
+        let Signer { authority, generation, key, issuer: _, backend: _ } = signer;
         let (authority, form, key_id) = (*authority, key.form, key.reference.id);
         let event = AuditEvent::CertificateCreated {
             authority,

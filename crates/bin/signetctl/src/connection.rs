@@ -6,6 +6,7 @@ use api_client::Client;
 use api_client::Endpoint;
 use api_client::Identity;
 use clap::Args;
+use secrecy::SecretString;
 
 use crate::failure::Failure;
 
@@ -144,7 +145,8 @@ fn system_environment() -> config::Environment {
         home: std::env::var_os("HOME").map(PathBuf::from),
         // The configuration is read for its data directory only, whatever its cluster is called.
         host_name: "localhost".to_owned(),
-        pkcs11_pin: None,
+        // So is its PIN: the file need not hold one, and nothing is opened with this.
+        pkcs11_pin: Some(SecretString::from("not needed here")),
     }
 }
 
@@ -187,6 +189,25 @@ mod tests {
         );
         std::fs::write(&file, "signet: {dta_dir: /srv/signet}\n").unwrap();
         assert!(arguments.socket_path(&environment).is_err());
+    }
+
+    #[test]
+    fn a_configuration_without_its_pin_still_says_where_the_socket_is() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("signet.yaml");
+        std::fs::write(
+            &file,
+            "signet: {data_dir: /srv/signet}\nauth_service: {ca_key_params: {pkcs11: {module_path: /m.so, token_label: a}}}\n",
+        )
+        .unwrap();
+        let arguments = ConnectionArgs {
+            config: Some(file),
+            ..ConnectionArgs::default()
+        };
+        assert_eq!(
+            arguments.socket_path(&system_environment()).unwrap(),
+            Path::new("/srv/signet/signet.sock")
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ Examples:
   signetd configure > signet.yaml                 a full, commented configuration to change
   signetd config check signet.yaml                is it right?
   signetd start --config signet.yaml              run with it
+  signetd doctor --config signet.yaml             why does it not start?
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong.";
 
@@ -26,6 +27,10 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong.";
 pub(crate) enum Command {
     /// Run the services of the configuration until stopped.
     Start(Start),
+    /// Examine what a start would meet, without starting: for a server that does not. Exit code 1 when something is wrong.
+    ///
+    /// Looks at everything that `signetctl doctor` asks a running server for, and changes nothing.
+    Doctor(Doctor),
     /// Print a full, commented configuration.
     Configure,
     /// Work with configurations.
@@ -42,9 +47,29 @@ pub(crate) struct Start {
     /// The configuration. Without it, /etc/signet.yaml is read where it exists, and embedded defaults are used where not.
     #[arg(long, short, value_name = "FILE", env = "SIGNET_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Keep everything here rather than where the configuration says.
-    #[arg(long, value_name = "DIR", env = "SIGNET_DATA_DIR")]
+    /// Keep everything here rather than where the configuration says. Without a configuration, SIGNET_DATA_DIR says so as well; a
+    /// configuration that is named comes before that.
+    #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) start: Start,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: DoctorFormat,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DoctorFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,13 +5,19 @@ use std::io::ErrorKind;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use api_types::Finding;
 use config::Config;
 
 use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::ConfigCommand;
+use crate::cli::Doctor;
+use crate::cli::DoctorFormat;
 use crate::cli::Start;
+use crate::doctor::offline;
+use crate::doctor::report;
 use crate::failure::Failure;
 use crate::host;
 use crate::start;
@@ -23,25 +29,48 @@ const DEFAULT_FILE: &str = "/etc/signet.yaml";
 ///
 /// # Errors
 /// When it cannot be done.
-pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Start(Start { config, data_dir }) => {
-            let mut config = configuration(config)?;
-            if let Some(directory) = data_dir {
-                move_data_dir(&mut config, directory)?;
-            }
-            start::run(config)
+        Command::Start(asked) => start::run(chosen(asked)?).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(Doctor { start, format }) => {
+            let findings = examine(&chosen(start)?)?;
+            print(&match format {
+                DoctorFormat::Text => report::text(&findings),
+                DoctorFormat::Json => report::json(&findings)?,
+            })?;
+            Ok(if report::is_good(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Configure => print(config::SAMPLE),
+        Command::Configure => print(config::SAMPLE).map(|()| ExitCode::SUCCESS),
         Command::Config {
             command: ConfigCommand::Check { file },
         } => {
             let text = read(&file)?;
             check(&file, &text)?;
-            print(&format!("{} is right.\n", file.display()))
+            print(&format!("{} is right.\n", file.display()))?;
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Version => print(&format!("signetd {}\n", host::VERSION)),
+        Command::Version => print(&format!("signetd {}\n", host::VERSION)).map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// The configuration asked for, with the data directory asked for.
+fn chosen(asked: Start) -> Result<Config, Failure> {
+    let Start { config, data_dir } = asked;
+    let is_named = config.is_some();
+    let mut config = configuration(config)?;
+    let data_dir = data_dir.or_else(|| host::data_dir_of_environment().filter(|_| !is_named));
+    if let Some(directory) = data_dir {
+        move_data_dir(&mut config, directory)?;
+    }
+    Ok(config)
+}
+
+fn examine(config: &Config) -> Result<Vec<Finding>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of("cannot start threads", &error))?;
+    Ok(runtime.block_on(offline::examine(config)))
 }
 
 fn configuration(named: Option<PathBuf>) -> Result<Config, Failure> {

@@ -12,7 +12,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use audit::Head;
 use key::KeyId;
+use ledger::EventQuery;
+use ledger::Ledger;
+use ledger::LedgerError;
 use nix::unistd::Uid;
 use runtime::Entropy;
 use state_sqlite::DataDirLock;
@@ -115,6 +119,56 @@ impl DataDir {
         Ok(())
     }
 
+    /// Compares the state with the log before anything is made: files that are there but empty are as good as lost.
+    ///
+    /// # Errors
+    /// When the state tells of no cluster but the log does, or the other way round.
+    pub(crate) async fn check_agreement(
+        &self,
+        has_cluster: bool,
+        ledger: &dyn Ledger,
+    ) -> Result<(), Failure> {
+        let failed = |error: LedgerError| Failure::of("cannot read the ledger", &error);
+        let is_blank = ledger.head().await.map_err(failed)? == Head::EMPTY;
+        let (state, log) = (self.state(), self.ledger());
+        let (state, log) = (state.display(), log.display());
+        if has_cluster {
+            // The birth of the cluster was recorded before it was written into the state.
+            return if is_blank {
+                Err(Failure::new(
+                    format!(
+                        "{log} is empty: the audit log and the list of issued certificates are lost. A new one would not be what it was"
+                    ),
+                    "restore it from a backup",
+                ))
+            } else {
+                Ok(())
+            };
+        }
+        // An authority is recorded after its cluster is in the state, so that this is no birth that was interrupted.
+        let query = EventQuery {
+            limit: 1,
+            kinds: vec!["authority.create".to_owned()],
+            ..EventQuery::default()
+        };
+        let told_by = if !ledger.events(&query).await.map_err(failed)?.is_empty() {
+            log.to_string()
+        } else if is_blank && holds_lines(&self.log())? {
+            self.log().display().to_string()
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(
+            format!(
+                "the cluster's state {state} is empty, but {told_by} tells of a cluster: starting would make a second one"
+            ),
+            format!(
+                "restore {state} from a backup; or, to begin anew and lose the cluster, move {} away",
+                self.root.display()
+            ),
+        ))
+    }
+
     /// The id of this auth server: read, or made.
     ///
     /// # Errors
@@ -160,6 +214,26 @@ impl DataDir {
 fn exists(path: &Path) -> Result<bool, Failure> {
     path.try_exists()
         .map_err(|error| Failure::of(&format!("cannot look at {}", path.display()), &error))
+}
+
+/// Whether a folder has a file of the audit log with something in it.
+fn holds_lines(folder: &Path) -> Result<bool, Failure> {
+    let failed = |error: std::io::Error| Failure::of(&format!("cannot look at {}", folder.display()), &error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        listed => listed.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let is_log = entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "jsonl");
+        if is_log && entry.metadata().map_err(failed)?.len() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn make_private(path: &Path) -> Result<(), Failure> {

@@ -38,6 +38,16 @@ impl Failure {
         self
     }
 
+    /// What failed.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next, unless the message says so.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Writes the failure to standard error.
     pub(crate) fn report(&self) -> ExitCode {
         let mut text = format!("error: {}\n", self.message);

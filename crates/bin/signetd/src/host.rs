@@ -68,6 +68,13 @@ pub(crate) fn environment() -> Environment {
     }
 }
 
+/// The data directory that the environment names. Operators export it for `signetctl`, too, so that it is the weakest wish of all.
+pub(crate) fn data_dir_of_environment() -> Option<PathBuf> {
+    std::env::var_os("SIGNET_DATA_DIR")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
 /// The name of this host; empty when nothing tells it.
 pub(crate) fn host_name() -> String {
     // Linux tells it in a file; elsewhere the environment may.

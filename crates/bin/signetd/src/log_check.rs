@@ -1,7 +1,8 @@
 //! The audit log of this server: how it is opened, and how it is checked.
 //!
 //! The chain of hashes shows an entry that was changed or removed, but not that the end of the log was cut off. The head is therefore
-//! written down in the state as well, after the log and never backwards: a log that ends before it is not whole.
+//! written down in the state as well, after the log, and only as long as the log still holds the entry written down before: a log that
+//! ends before it, or has another in its place, is not whole, and stays so however far it grows.
 
 use std::sync::Arc;
 
@@ -9,6 +10,10 @@ use api_http::CheckLog;
 use async_trait::async_trait;
 use audit::AuditReport;
 use audit::Head;
+use cluster::Alert;
+use cluster::Cluster;
+use cluster::Severity;
+use ledger::EventQuery;
 use ledger::Ledger;
 use ledger::LedgerError;
 use ledger_sqlite::SqliteLedger;
@@ -23,7 +28,9 @@ use crate::failure::Failure;
 use crate::failure::chain;
 
 /// Where the head is written down.
-const ANCHOR: &str = "ledger/anchor";
+pub(crate) const ANCHOR: &str = "ledger/anchor";
+/// The alert about a log that is not the one that was written.
+const ALERT: &str = "audit-log/anchor";
 
 /// Opens the ledger of a data directory.
 ///
@@ -57,37 +64,107 @@ impl LogCheck {
             .map_err(|error| format!("{ANCHOR} does not read: {error}"))
     }
 
-    /// Writes down how far the log goes.
+    /// Compares the log with what was written down of it; answers that.
     ///
     /// # Errors
-    /// When the log ends before what was written down, or the state cannot be used.
-    pub(crate) async fn write_anchor(&self) -> Result<(), String> {
-        let head = self.ledger.head().await.map_err(|error| chain(&error))?;
-        if let Some(anchor) = self.anchor().await? {
-            if head.sequence < anchor.sequence {
-                return Err(format!(
-                    "the audit log ends with entry {}, and entry {} was written; run `signetctl audit verify`",
-                    head.sequence, anchor.sequence
-                ));
-            }
-            if head.sequence == anchor.sequence {
-                return Ok(());
-            }
+    /// When the log is not the one that was written down, or one of the two cannot be read.
+    pub(crate) async fn compare(&self) -> Result<Option<Head>, AnchorError> {
+        let Some(anchor) = self.anchor().await.map_err(AnchorError::Unusable)? else {
+            return Ok(None);
+        };
+        if anchor == Head::EMPTY {
+            return Ok(Some(anchor));
         }
-        let key = StateKey::parse(ANCHOR).map_err(|error| error.to_string())?;
-        let value = serde_json::to_vec(&head).map_err(|error| error.to_string())?;
+        let head = self.ledger.head().await.map_err(unusable)?;
+        if head.sequence < anchor.sequence {
+            return Err(AnchorError::Broken(format!(
+                "it ends with entry {}, and entry {} was written",
+                head.sequence, anchor.sequence
+            )));
+        }
+        let query = EventQuery {
+            after: Some(anchor.sequence.saturating_sub(1)),
+            limit: 1,
+            ..EventQuery::default()
+        };
+        let found = self.ledger.events(&query).await.map_err(unusable)?;
+        if found.first().is_some_and(|entry| entry.head == anchor) {
+            Ok(Some(anchor))
+        } else {
+            Err(AnchorError::Broken(format!(
+                "entry {} is not the one that was written",
+                anchor.sequence
+            )))
+        }
+    }
+
+    /// Writes down how far the log goes. What was written down stays when the log is another: it is the evidence.
+    ///
+    /// # Errors
+    /// As [`LogCheck::compare`], and when the state cannot be written.
+    pub(crate) async fn write_anchor(&self) -> Result<(), AnchorError> {
+        let anchor = self.compare().await?;
+        let head = self.ledger.head().await.map_err(unusable)?;
+        if anchor == Some(head) {
+            return Ok(());
+        }
+        let key = StateKey::parse(ANCHOR).map_err(unusable)?;
+        let value = serde_json::to_vec(&head).map_err(unusable)?;
         let write = Write {
             key,
             expect: Expect::Anything,
             change: Change::Put { value, expires: None },
         };
-        self.state
-            .commit(vec![write])
-            .await
-            .map(|_| ())
-            .map_err(|error| chain(&error))
+        self.state.commit(vec![write]).await.map(|_| ()).map_err(unusable)
+    }
+
+    /// Writes down how far the log goes, and keeps the alert about the log true.
+    pub(crate) async fn follow(&self, cluster: &Cluster) {
+        match self.write_anchor().await {
+            Ok(()) => cluster.settle_alert(ALERT),
+            Err(AnchorError::Broken(how)) => cluster.raise_alert(broken_alert(&how)),
+            Err(error @ AnchorError::Unusable(_)) => {
+                tracing::error!(error = %chain(&error), "how far the audit log goes could not be written down");
+            }
+        }
     }
 }
+
+/// The alert about a log that is not the one that was written.
+pub(crate) fn broken_alert(how: &str) -> Alert {
+    Alert {
+        id: ALERT.to_owned(),
+        severity: Severity::High,
+        message: format!("the audit log is not whole: {how}"),
+        hint: "run `signetctl audit verify`; somebody changed the ledger, or it was restored from an older backup than the state"
+            .to_owned(),
+        since: None,
+    }
+}
+
+fn unusable(error: impl std::error::Error) -> AnchorError {
+    AnchorError::Unusable(chain(&error))
+}
+
+/// Why it was not written down how far the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AnchorError {
+    /// The log is not the one that was written down, and how so.
+    Broken(String),
+    /// The log or the state cannot be used now, and why.
+    Unusable(String),
+}
+
+impl std::fmt::Display for AnchorError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken(how) => write!(f, "the audit log is not whole: {how}"),
+            Self::Unusable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for AnchorError {}
 
 #[async_trait]
 impl CheckLog for LogCheck {
@@ -96,3 +173,6 @@ impl CheckLog for LogCheck {
         self.ledger.verify(anchor).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         .report();
     }
     match commands::run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }

@@ -47,6 +47,7 @@ use crate::host::SystemEntropy;
 use crate::host::VERSION;
 use crate::host::host_name;
 use crate::log_check;
+use crate::log_check::AnchorError;
 use crate::log_check::LogCheck;
 use crate::logging;
 use crate::tick::Ticker;
@@ -134,9 +135,10 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
         front: Arc::clone(&front),
         clock: Arc::clone(&machine.clock),
         entropy: Arc::clone(&machine.entropy),
-        log: log.clone(),
+        log: Arc::clone(&log) as Arc<dyn api_http::CheckLog>,
         doctor: Arc::new(doctor),
         limits: RequestLimits::DEFAULT,
+        web_url: web_url(&config.auth, web.address()),
     }));
 
     let places = Places {
@@ -171,9 +173,10 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     ));
     let ticker = Ticker {
         cluster: Arc::clone(&cluster),
+        service: Arc::clone(&service),
         state,
         front,
-        log,
+        log: Arc::clone(&log),
         entropy: machine.entropy,
     };
     running.spawn(ticker.run(stop));
@@ -186,10 +189,22 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     tracing::info!(reason, "stopping");
     stopper.stop();
     running.join_all().await;
-    service
-        .record_stopped(reason)
-        .await
-        .map_err(|error| Failure::of("the stop could not be recorded", &error))
+    let recorded = match service.record_counted_denials(true).await {
+        Ok(()) => service.record_stopped(reason).await,
+        Err(error) => Err(error),
+    };
+    recorded.map_err(|error| Failure::of("the stop could not be recorded", &error))?;
+    log.follow(&cluster).await;
+    Ok(())
+}
+
+/// Where everybody reads revocation lists.
+fn web_url(auth: &AuthConfig, listens: SocketAddr) -> String {
+    match &auth.public_addr {
+        Some(address) => format!("https://{address}"),
+        None if listens.ip().is_unspecified() => format!("https://{}:{}", host_name(), listens.port()),
+        None => format!("https://{listens}"),
+    }
 }
 
 async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<Opened, Failure> {
@@ -206,7 +221,21 @@ async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<
         data_dir.check_complete()?;
     }
     let ledger = log_check::open(data_dir)?;
-    let sealing_key = if stored.is_some() {
+    data_dir
+        .check_agreement(stored.is_some(), ledger.as_ref())
+        .await?;
+    let log = Arc::new(LogCheck::new(Arc::clone(&ledger), Arc::clone(&state)));
+    // Looked at before anything is appended to it.
+    let log_problem = match log.compare().await {
+        Ok(_) => None,
+        Err(AnchorError::Broken(how)) => Some(log_check::broken_alert(&how)),
+        Err(error @ AnchorError::Unusable(_)) => return Err(opening("the audit log")(&error)),
+    };
+    let is_sealed = keystore_software::is_sealed(state.as_ref())
+        .await
+        .map_err(|error| opening("the software keys")(&error))?;
+    let sealing_key = if stored.is_some() || is_sealed {
+        // A file that is missing is lost: another would not open what was sealed.
         SealingKey::load(&data_dir.sealing_key())
     } else {
         SealingKey::load_or_create(&data_dir.sealing_key(), entropy.as_ref())
@@ -250,7 +279,10 @@ async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<
     let (cluster, opened) = Cluster::open(parts, settings)
         .await
         .map_err(|error| opening("the cluster")(&error))?;
-    let log = Arc::new(LogCheck::new(ledger, Arc::clone(&state)));
+    if let Some(alert) = log_problem {
+        cluster.raise_alert(alert);
+    }
+    log.follow(&cluster).await;
     Ok(Opened {
         cluster: Arc::new(cluster),
         state,
@@ -286,7 +318,7 @@ async fn bind(address: SocketAddr, place: &str) -> Result<TlsListener, Failure> 
 }
 
 /// Everything that holds keys, with its place in the configuration, the preferred one first.
-fn configured(auth: &AuthConfig) -> Vec<(String, CaKeyConfig)> {
+pub(crate) fn configured(auth: &AuthConfig) -> Vec<(String, CaKeyConfig)> {
     let former = auth.former_ca_keys.iter().enumerate();
     std::iter::once(("auth_service.ca_key_params".to_owned(), auth.ca_keys.clone()))
         .chain(former.map(|(index, config)| {

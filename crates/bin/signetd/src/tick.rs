@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_http::Front;
+use api_http::ReloadError;
+use api_http::Service;
 use api_http::Stop;
 use audit::Actor;
 use cluster::Cluster;
@@ -30,6 +32,7 @@ const GATHER: Duration = Duration::from_millis(200);
 /// The parts that ticks work on.
 pub(crate) struct Ticker {
     pub(crate) cluster: Arc<Cluster>,
+    pub(crate) service: Arc<Service>,
     pub(crate) state: Arc<dyn State>,
     pub(crate) front: Arc<Front>,
     pub(crate) log: Arc<LogCheck>,
@@ -74,8 +77,15 @@ impl Ticker {
             "the authorities could not be read again",
             self.cluster.refresh().await,
         );
-        if let Err(error) = self.front.reload().await {
-            tracing::error!(error = %chain(&error), "the listeners go on with the certificate and the trust they have");
+        match self.front.reload().await {
+            Ok(_) => {}
+            // Told when it was tried; the alert says so until it succeeds.
+            Err(error @ ReloadError::Resting { .. }) => {
+                tracing::debug!(error = %error, "the listeners wait for a certificate");
+            }
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the listeners do not follow the cluster as a whole");
+            }
         }
     }
 
@@ -91,20 +101,23 @@ impl Ticker {
                 "the backends could not be checked",
                 self.cluster.check_backends().await,
             );
+            self.cluster.check_keys().await;
             self.sweep().await;
             note(
                 "a revocation list could not be made",
                 self.cluster.refresh_crls().await,
             );
         }
+        self.log.follow(&self.cluster).await;
         note("alerts could not be recorded", self.cluster.note_alerts().await);
+        note(
+            "refusals could not be recorded",
+            self.service.record_counted_denials(false).await,
+        );
         note(
             "when keys were used could not be written down",
             self.cluster.write_key_use().await,
         );
-        if let Err(error) = self.log.write_anchor().await {
-            tracing::error!(error, "how far the audit log goes could not be written down");
-        }
     }
 
     async fn advance(&self) {

@@ -87,6 +87,22 @@ impl Place {
         daemon
     }
 
+    /// Whether the state holds an anchor that covers this run of the daemon: its first tick is over.
+    fn state_knows_the_head_of(&self, daemon: &Daemon) -> bool {
+        let events = daemon.curl("/v1/audit/events?kinds=instance.start&newest_first=true&limit=1");
+        let started = events["events"][0]["ei"].as_u64().unwrap();
+        let state = rusqlite::Connection::open(self.data().join("backend/state.db")).unwrap();
+        let found = state.query_row(
+            "SELECT value FROM document WHERE path = 'ledger/anchor'",
+            [],
+            |row| row.get::<_, Vec<u8>>(0),
+        );
+        let anchor = found
+            .ok()
+            .map(|value| serde_json::from_slice::<Value>(&value).unwrap());
+        anchor.is_some_and(|anchor| anchor["sequence"].as_u64().unwrap() >= started)
+    }
+
     /// Starts, and expects that to be refused.
     fn refused(&self) -> String {
         let output = self.start_command().output().unwrap();
@@ -337,6 +353,38 @@ fn damaged_and_foreign_databases_are_refused() {
     .unwrap();
     let refused = place.refused();
     assert!(refused.contains("sealing key"), "{refused}");
+}
+
+#[test]
+fn an_audit_log_that_was_put_back_is_noticed() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    let ledger = place.data().join("backend/ledger.db");
+    let older = fs::read(&ledger).unwrap();
+    // Another run writes more, and how far the log goes is written down elsewhere.
+    let second = place.start();
+    let deadline = Instant::now() + PATIENCE;
+    while !place.state_knows_the_head_of(&second) {
+        assert!(Instant::now() < deadline, "the head is never written down");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    second.stop(Signal::SIGTERM);
+    fs::write(&ledger, older).unwrap();
+
+    let third = place.start();
+    let verdict = third.curl("/v1/audit/verify");
+    assert_eq!(verdict["ok"], false, "{verdict}");
+    let has_alert = || {
+        let alerts = third.curl("/v1/alerts");
+        let alerts = alerts.as_array().unwrap();
+        alerts
+            .iter()
+            .any(|alert| alert["id"] == "audit-log/anchor" && alert["severity"] == "high")
+    };
+    while !has_alert() {
+        assert!(Instant::now() < deadline, "{}", third.curl("/v1/alerts"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

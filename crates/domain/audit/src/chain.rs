@@ -7,6 +7,7 @@ use crate::Actor;
 use crate::Envelope;
 use crate::line::Line;
 use crate::line::push_hex;
+use crate::moment::Precision;
 
 /// The longest line, in bytes, without its line feed. A longer event is refused, never cut.
 pub const LINE_BYTES_MAX: usize = 64 * 1_024;
@@ -80,7 +81,7 @@ pub fn seal(envelope: &Envelope, previous: Head) -> Result<Entry, TooLarge> {
     line.word("event", event.name());
     line.word("code", event.code());
     line.text("uid", uid);
-    line.word("time", &time_text(*unix_millis));
+    line.moment("time", *unix_millis, Precision::Millis);
     line.word("cluster_name", cluster_name.as_str());
     match actor {
         Actor::Local { user, uid } => {
@@ -260,13 +261,6 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// The `time` of a line: RFC 3339 in UTC with milliseconds. Moments before the year 0 or after the year 9999 are written as the
-/// nearest moment inside.
-pub fn time_text(unix_millis: i64) -> String {
-    let clamped = unix_millis.clamp(MILLIS_MIN, MILLIS_MAX);
-    jiff::Timestamp::from_millisecond(clamped).map(|moment| format!("{moment:.3}")).unwrap_or_default()
-}
-
 fn hash_to_text<S: serde::Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&hex::encode(hash))
 }
@@ -286,7 +280,3 @@ const DAY_BYTES: usize = "2026-03-01".len();
 const PREV_BYTES: usize = PREV_KEY.len() + HASH_DIGITS + 1;
 /// `,"hash":"` and 64 digits and `"}`.
 const TAIL_BYTES: usize = HASH_KEY.len() + HASH_DIGITS + 2;
-/// 0000-01-01T00:00:00.000Z.
-const MILLIS_MIN: i64 = -62_167_219_200_000;
-/// 9999-12-30T22:00:00.000Z, the last second that can be written in every time zone.
-const MILLIS_MAX: i64 = 253_402_207_200_000;

@@ -10,11 +10,13 @@ mod catalogue;
 mod chain;
 mod event;
 mod line;
+mod moment;
 mod report;
 
 pub use catalogue::{AuditEvent, CATALOGUE, EventKind, FieldKind};
-pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal, time_text};
+pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal};
 pub use event::{Actor, Envelope, Outcome};
+pub use moment::time_text;
 pub use report::{AuditReport, Finding, Place};
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use key::SpkiSha256;
 use names::UnixSeconds;
 
 use crate::Outcome;
+use crate::moment::Precision;
+use crate::moment::push_moment;
 
 /// A line being written.
 pub(crate) struct Line {
@@ -42,6 +44,14 @@ impl Line {
     pub(crate) fn number(&mut self, name: &str, value: u64) {
         self.key(name);
         push_number(&mut self.text, value);
+    }
+
+    /// Adds a moment, given in milliseconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn moment(&mut self, name: &str, unix_millis: i64, precision: Precision) {
+        self.key(name);
+        self.text.push('"');
+        push_moment(&mut self.text, unix_millis, precision);
+        self.text.push('"');
     }
 
     fn flag(&mut self, name: &str, value: bool) {
@@ -186,7 +196,7 @@ impl Render for SpkiSha256 {
 impl Render for UnixSeconds {
     const KIND: &'static str = "time, RFC 3339";
     fn render(&self, name: &'static str, line: &mut Line) {
-        line.word(name, &self.to_string());
+        line.moment(name, self.0.saturating_mul(1_000), Precision::Seconds);
     }
 }
 

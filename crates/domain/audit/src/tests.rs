@@ -215,7 +215,7 @@ fn too_large_an_event_is_refused_and_the_largest_fits() {
 fn absurd_clocks_still_write_a_time() {
     for (unix_millis, written) in [
         (i64::MIN, "0000-01-01T00:00:00.000Z"),
-        (i64::MAX, "9999-12-30T22:00:00.000Z"),
+        (i64::MAX, "9999-12-31T23:59:59.999Z"),
         (-1, "1969-12-31T23:59:59.999Z"),
         (0, "1970-01-01T00:00:00.000Z"),
     ] {
@@ -330,7 +330,35 @@ fn heads_and_envelopes_survive_a_document() {
     }
 }
 
+/// Every day of 800 years at the least, and then some.
+#[test]
+fn moments_are_those_of_the_calendar() {
+    for day in -365_i64 * 800..365 * 4_000 {
+        let millis = day * 86_400_000 + (day * 7_919).rem_euclid(86_400_000);
+        let known = jiff::Timestamp::from_millisecond(millis).unwrap();
+        assert_eq!(time_text(millis), format!("{known:.3}"));
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_moment_is_that_of_the_calendar(millis in -62_167_219_200_000i64..253_402_207_200_000) {
+        let known = jiff::Timestamp::from_millisecond(millis).unwrap();
+        prop_assert_eq!(time_text(millis), format!("{known:.3}"));
+        let seconds = names::UnixSeconds(millis.div_euclid(1_000));
+        let event = AuditEvent::KeyQuarantined {
+            authority: authority::AuthorityType::Host,
+            form: authority::KeyForm::Ssh,
+            generation: 1,
+            key_id: key::KeyId::from_random([0; 16]),
+            destroy_after: seconds,
+            reason: String::new(),
+        };
+        let line = seal(&envelope(Actor::System, event), Head::EMPTY).unwrap().line;
+        let expected = format!("\"destroy_after\":\"{seconds}\"");
+        prop_assert!(line.contains(&expected));
+    }
+
     #[test]
     fn any_text_is_read_back_as_it_was(text in "\\PC*|[\\x00-\\x1f\\x7f-\\x9f\"\\\\]*|.*") {
         let entry = seal(&started(&text), Head::EMPTY).unwrap();

@@ -67,13 +67,15 @@ impl KeyId {
 
 impl std::fmt::Display for KeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+        let digits = hex::encode(self.0);
+        let mut rest = digits.as_str();
+        for length in [8, 4, 4, 4] {
+            let (part, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            f.write_str(part)?;
+            f.write_str("-")?;
+            rest = after;
         }
-        Ok(())
+        f.write_str(rest)
     }
 }
 

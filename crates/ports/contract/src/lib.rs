@@ -12,7 +12,6 @@ mod skips;
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -38,8 +37,9 @@ pub trait Contract: Sized + Send + 'static {
     type Capabilities;
     /// Where one case plays.
     type Stage: ?Sized + Send;
-    /// What some cases are shown with, once for each, such as the algorithms of keys.
-    type Variety: Variety;
+    /// What some cases are shown with, once for each, such as the algorithms of keys; [`Infallible`](std::convert::Infallible)
+    /// where there is nothing of the kind.
+    type Variety: Copy + Send + Sync + 'static;
 
     /// How the bench wants to be run.
     fn terms(bench: &Self::Bench) -> Terms;
@@ -49,6 +49,11 @@ pub trait Contract: Sized + Send + 'static {
 
     /// The cases, theme by theme.
     fn cases() -> Vec<Case<Self>>;
+
+    /// All varieties, each with the end of the name of the cases shown with it: lower case, digits and underscores.
+    fn varieties() -> Vec<(&'static str, Self::Variety)> {
+        Vec::new()
+    }
 
     /// Why the bench cannot show a case, `theme::promise`, that its capabilities allow.
     fn skip(_bench: &Self::Bench, _case: &str, _variety: Option<Self::Variety>) -> Option<Skip> {
@@ -92,23 +97,3 @@ pub struct Terms {
 
 /// The longest a case may take where the bench does not say, in seconds.
 pub const CASE_SECONDS_MAX: u64 = 120;
-
-/// One of several things that a case is shown with.
-pub trait Variety: Copy + Send + Sync + 'static {
-    /// All of them.
-    fn all() -> Vec<Self>;
-
-    /// The end of the name of a case shown with it: lower case, digits and underscores.
-    fn slug(self) -> &'static str;
-}
-
-/// A port of which every case is shown once.
-impl Variety for Infallible {
-    fn all() -> Vec<Self> {
-        Vec::new()
-    }
-
-    fn slug(self) -> &'static str {
-        match self {}
-    }
-}

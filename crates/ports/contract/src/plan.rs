@@ -2,7 +2,6 @@ use crate::Body;
 use crate::Case;
 use crate::Contract;
 use crate::Running;
-use crate::Variety as _;
 use crate::skips::Skip;
 
 /// A case with its variety chosen.
@@ -49,8 +48,8 @@ pub(crate) fn plan<C: Contract>(bench: &C::Bench) -> Vec<Planned<C>> {
                 act: Act::Once(body),
                 skip: skip(None),
             }),
-            Body::Each(body) => planned.extend(C::Variety::all().into_iter().map(|variety| Planned {
-                name: format!("{case}::{}", variety.slug()),
+            Body::Each(body) => planned.extend(C::varieties().into_iter().map(|(slug, variety)| Planned {
+                name: format!("{case}::{slug}"),
                 act: Act::With(body, variety),
                 skip: skip(Some(variety)),
             })),

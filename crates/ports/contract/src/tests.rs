@@ -15,7 +15,6 @@ use crate::Failure;
 use crate::Outcome;
 use crate::Skip;
 use crate::Terms;
-use crate::Variety;
 use crate::failing;
 use crate::plan::plan;
 use crate::skips;
@@ -24,7 +23,7 @@ use crate::skips;
 pub(crate) struct Toy;
 
 #[derive(Default)]
-struct ToyBench {
+pub(crate) struct ToyBench {
     is_able: bool,
     leaves_rubbish: bool,
     cannot: BTreeMap<&'static str, &'static str>,
@@ -32,28 +31,15 @@ struct ToyBench {
     closed: Mutex<Vec<u32>>,
 }
 
-struct ToyStage {
+pub(crate) struct ToyStage {
     bench: Arc<ToyBench>,
     number: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Colour {
+pub(crate) enum Colour {
     Red,
     Green,
-}
-
-impl Variety for Colour {
-    fn all() -> Vec<Self> {
-        vec![Self::Red, Self::Green]
-    }
-
-    fn slug(self) -> &'static str {
-        match self {
-            Self::Red => "red",
-            Self::Green => "green",
-        }
-    }
 }
 
 #[async_trait]
@@ -77,6 +63,10 @@ impl Contract for Toy {
 
     fn cases() -> Vec<Case<Self>> {
         cases()
+    }
+
+    fn varieties() -> Vec<(&'static str, Colour)> {
+        vec![("red", Colour::Red), ("green", Colour::Green)]
     }
 
     fn skip(bench: &ToyBench, case: &str, variety: Option<Colour>) -> Option<Skip> {

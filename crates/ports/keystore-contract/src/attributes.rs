@@ -1,19 +1,21 @@
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use keystore::KeyAttributes;
 
 use crate::Custody;
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
+use crate::stage::Borrowed;
 use crate::stage::Stage;
+use crate::suite::KeystoreContract;
 
 cases! {
+    for KeystoreContract;
     each the_key_is_kept_in if |_| true;
     once an_open_backend_is_healthy if |_| true;
 }
 
 async fn the_key_is_kept_in(stage: &Stage, algorithm: key::KeyAlgorithm) -> Outcome {
-    let backend = stage.open().await?;
-    let key = stage.make_one(&*backend, algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.borrow(algorithm).await?;
     let attributes = backend.attributes(&key.reference).await?;
     let is_kept = match (stage.has.custody, attributes) {
         (Custody::Sealed, KeyAttributes::Sealed) | (Custody::Cloud, KeyAttributes::AssertedByApi) => true,

@@ -1,17 +1,19 @@
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use key::KeyAlgorithm;
 use key::KeyRef;
 use key::SpkiSha256;
 use keystore::KeyBackend;
 use keystore::KeyError;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::stage::Stage;
-use crate::stage::refused;
 use crate::stage::signs;
+use crate::suite::KeystoreContract;
 
 cases! {
+    for KeystoreContract;
     each a_destroyed_key_cannot_sign if |_| true;
     once a_key_destroyed_at_once_is_not_found if |has| has.destroys_at_once;
     once a_destroyed_key_is_not_listed_as_usable if |_| true;

@@ -1,6 +1,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use key::KeyAlgorithm;
 use keystore::Description;
 use keystore::GenerateKey;
@@ -8,14 +12,12 @@ use keystore::GeneratedKey;
 use keystore::KeyBackend;
 use keystore::KeyError;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::stage::Stage;
-use crate::stage::refused;
 use crate::stage::signs;
+use crate::suite::KeystoreContract;
 
 cases! {
+    for KeystoreContract;
     once the_description_is_what_the_bench_declares if |_| true;
     each a_new_key_is_what_was_asked_for if |_| true;
     once the_same_id_finds_the_same_key if |_| true;

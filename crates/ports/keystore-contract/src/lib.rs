@@ -5,9 +5,9 @@
 //! ignored, and their names must equal the adapter's `tests/skips-<bench>.txt` (`UPDATE_GOLDEN=1` writes it).
 
 mod attributes;
-mod case;
 mod destroy;
 mod generate;
+mod lender;
 mod list;
 mod references;
 mod restart;
@@ -22,12 +22,10 @@ use key::KeyAlgorithm;
 use keystore::KeyBackend;
 use names::ClusterName;
 
+pub use contract::BenchError;
 pub use suite::failing;
 pub use suite::run;
 pub use suite::run_all;
-
-/// Why a bench could not open its backend, with the chain of causes.
-pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Opens the backends of one adapter for the suite.
 ///
@@ -60,6 +58,12 @@ pub trait Bench: Send + Sync + 'static {
         self.open(cluster).await
     }
 
+    /// Why the backend cannot show a case, `theme::promise`, with a key of an algorithm (`None` for cases shown once), where its
+    /// capabilities do not tell. The reason stands in the file of skipped cases.
+    fn cannot(&self, _case: &str, _algorithm: Option<KeyAlgorithm>) -> Option<&'static str> {
+        None
+    }
+
     /// Cases that may run at the same time; `None` is one per processor.
     fn cases_at_once(&self) -> Option<usize> {
         None
@@ -67,7 +71,7 @@ pub trait Bench: Send + Sync + 'static {
 
     /// The longest a case may take, in seconds.
     fn case_seconds_max(&self) -> u64 {
-        120
+        contract::CASE_SECONDS_MAX
     }
 }
 

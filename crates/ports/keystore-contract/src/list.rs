@@ -1,17 +1,19 @@
 use std::collections::BTreeMap;
 
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use keystore::GenerateKey;
 
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::stage::Stage;
 use crate::stage::fresh_cluster;
 use crate::stage::label_of;
+use crate::suite::KeystoreContract;
 
 const MANY: u64 = 130;
 
 cases! {
+    for KeystoreContract;
     once a_new_cluster_has_no_keys if |_| true;
     once every_key_is_listed_with_its_label if |_| true;
     once keys_of_another_cluster_never_appear if |_| true;

@@ -1,17 +1,20 @@
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use key::BackendKind;
 use key::KeyAlgorithm;
 use key::KeyRef;
 use key::SpkiSha256;
 use keystore::KeyError;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use crate::stage::Borrowed;
 use crate::stage::Stage;
 use crate::stage::fresh_id;
-use crate::stage::refused;
 use crate::stage::signs;
+use crate::suite::KeystoreContract;
 
 cases! {
+    for KeystoreContract;
     once a_reference_with_another_public_key_is_a_mismatch if |_| true;
     once a_reference_to_another_key_of_ours_is_a_mismatch if |_| true;
     once a_reference_to_another_store_is_refused if |_| true;
@@ -121,9 +124,8 @@ async fn a_missing_key_is_not_found(stage: &Stage) -> Outcome {
 }
 
 async fn the_public_key_survives_reopening(stage: &Stage, algorithm: KeyAlgorithm) -> Outcome {
-    let backend = stage.open().await?;
-    let key = stage.make_one(&*backend, algorithm).await?;
-    let backend = stage.reopen(backend).await?;
+    let borrowed = stage.borrow(algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.reopen_borrowed(borrowed).await?;
     assert_eq!(backend.public_key(&key.reference).await?, key.public_key);
     Ok(())
 }

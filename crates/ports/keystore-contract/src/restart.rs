@@ -1,11 +1,14 @@
+use contract::Outcome;
+use contract::cases;
 use key::KeyAlgorithm;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use crate::stage::Borrowed;
 use crate::stage::Stage;
 use crate::stage::signs;
+use crate::suite::KeystoreContract;
 
 cases! {
+    for KeystoreContract;
     each a_key_survives_reopening_and_signs if |has| has.persists;
     once the_list_survives_reopening if |has| has.persists;
     once the_same_id_finds_the_same_key_after_reopening if |has| has.persists;
@@ -14,9 +17,8 @@ cases! {
 }
 
 async fn a_key_survives_reopening_and_signs(stage: &Stage, algorithm: KeyAlgorithm) -> Outcome {
-    let backend = stage.open().await?;
-    let key = stage.make_one(&*backend, algorithm).await?;
-    let backend = stage.reopen(backend).await?;
+    let borrowed = stage.borrow(algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.reopen_borrowed(borrowed).await?;
     signs(&*backend, &key, b"after reopening").await
 }
 

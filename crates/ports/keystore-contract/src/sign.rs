@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use key::KeyAlgorithm;
 use key::SignatureScheme;
 use keystore::KeyBackend;
 use keystore::KeyError;
 
-use crate::case::Outcome;
-use crate::case::cases;
+use crate::stage::Borrowed;
 use crate::stage::Stage;
-use crate::stage::refused;
 use crate::stage::signs;
+use crate::suite::KeystoreContract;
 
 const SCHEMES: [SignatureScheme; 5] = [
     SignatureScheme::RsaPkcs1Sha256,
@@ -23,6 +25,7 @@ const TASKS: usize = 8;
 const SIGNATURES_PER_TASK: usize = 8;
 
 cases! {
+    for KeystoreContract;
     each every_fitting_scheme_verifies if |_| true;
     each other_schemes_are_refused_as_unsupported if |_| true;
     each messages_of_every_length_verify if |_| true;
@@ -31,8 +34,7 @@ cases! {
 }
 
 async fn every_fitting_scheme_verifies(stage: &Stage, algorithm: KeyAlgorithm) -> Outcome {
-    let backend = stage.open().await?;
-    let key = stage.make_one(&*backend, algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.borrow(algorithm).await?;
     for scheme in SCHEMES.into_iter().filter(|scheme| scheme.fits(algorithm)) {
         let signature = backend.sign(&key.reference, scheme, b"to be signed").await?;
         assert_eq!(signature.scheme(), scheme);
@@ -43,8 +45,7 @@ async fn every_fitting_scheme_verifies(stage: &Stage, algorithm: KeyAlgorithm) -
 }
 
 async fn other_schemes_are_refused_as_unsupported(stage: &Stage, algorithm: KeyAlgorithm) -> Outcome {
-    let backend = stage.open().await?;
-    let key = stage.make_one(&*backend, algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.borrow(algorithm).await?;
     for scheme in SCHEMES.into_iter().filter(|scheme| !scheme.fits(algorithm)) {
         let result = backend.sign(&key.reference, scheme, b"to be signed").await;
         refused!(result, KeyError::Unsupported { .. });
@@ -54,8 +55,7 @@ async fn other_schemes_are_refused_as_unsupported(stage: &Stage, algorithm: KeyA
 
 /// 4096 bytes is the most some services take unhashed.
 async fn messages_of_every_length_verify(stage: &Stage, algorithm: KeyAlgorithm) -> Outcome {
-    let backend = stage.open().await?;
-    let key = stage.make_one(&*backend, algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.borrow(algorithm).await?;
     for length in [0, 1, 4_096, 4_097, 65_536] {
         let message: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
         signs(&*backend, &key, &message).await?;
@@ -64,8 +64,8 @@ async fn messages_of_every_length_verify(stage: &Stage, algorithm: KeyAlgorithm)
 }
 
 async fn signatures_made_at_the_same_time_verify(stage: &Stage, algorithm: KeyAlgorithm) -> Outcome {
-    let backend: Arc<dyn KeyBackend> = Arc::from(stage.open().await?);
-    let key = stage.make_one(&*backend, algorithm).await?;
+    let Borrowed { backend, key, .. } = stage.borrow(algorithm).await?;
+    let backend: Arc<dyn KeyBackend> = Arc::from(backend);
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let (backend, key) = (Arc::clone(&backend), key.clone());

@@ -4,6 +4,8 @@ use std::sync::PoisonError;
 
 use authority::AuthorityType;
 use authority::KeyForm;
+use contract::Failure;
+use contract::Outcome;
 use key::KeyAlgorithm;
 use key::KeyId;
 use key::KeyRef;
@@ -14,25 +16,30 @@ use keystore::KeyError;
 use keystore::KeyLabel;
 use names::ClusterName;
 
-use crate::Bench;
 use crate::BenchError;
 use crate::Capabilities;
-use crate::case::Failure;
-use crate::case::Outcome;
+use crate::lender::Lender;
 
 /// Where one case runs: a bench, and a cluster of its own.
 pub(crate) struct Stage {
-    bench: Arc<dyn Bench>,
+    lender: Arc<Lender>,
     pub(crate) cluster: ClusterName,
     pub(crate) has: Capabilities,
     made: Mutex<Vec<KeyRef>>,
 }
 
+/// A key that is not the case's own, and a backend of its cluster.
+pub(crate) struct Borrowed {
+    pub(crate) backend: Box<dyn KeyBackend>,
+    pub(crate) key: GeneratedKey,
+    cluster: ClusterName,
+}
+
 impl Stage {
-    pub(crate) fn new(bench: Arc<dyn Bench>) -> Result<Self, Failure> {
-        let has = bench.capabilities();
+    pub(crate) fn new(lender: Arc<Lender>) -> Result<Self, Failure> {
+        let has = lender.bench.capabilities();
         Ok(Self {
-            bench,
+            lender,
             cluster: fresh_cluster()?,
             has,
             made: Mutex::default(),
@@ -41,17 +48,17 @@ impl Stage {
 
     /// Opens the backend for the case's cluster.
     pub(crate) async fn open(&self) -> Result<Box<dyn KeyBackend>, BenchError> {
-        self.bench.open(&self.cluster).await
+        self.lender.bench.open(&self.cluster).await
     }
 
     /// Opens the backend for a cluster.
     pub(crate) async fn open_for(&self, cluster: &ClusterName) -> Result<Box<dyn KeyBackend>, BenchError> {
-        self.bench.open(cluster).await
+        self.lender.bench.open(cluster).await
     }
 
     /// Closes a backend of the case's cluster and opens it anew.
     pub(crate) async fn reopen(&self, old: Box<dyn KeyBackend>) -> Result<Box<dyn KeyBackend>, BenchError> {
-        self.bench.reopen(&self.cluster, old).await
+        self.lender.bench.reopen(&self.cluster, old).await
     }
 
     /// The algorithm whose keys are quickest to make, for cases to which it does not matter.
@@ -112,6 +119,44 @@ impl Stage {
         Ok(self.make_one(backend, self.quick()?).await?)
     }
 
+    /// A key of an algorithm that other cases may use at the same time, not to be destroyed.
+    pub(crate) async fn borrow(&self, algorithm: KeyAlgorithm) -> Result<Borrowed, Failure> {
+        // Every case opens a backend, so where a cluster opens once, each has to make its own key.
+        if !self.has.opens_twice {
+            let backend = self.open().await?;
+            let key = self.make_one(&*backend, algorithm).await?;
+            let cluster = self.cluster.clone();
+            return Ok(Borrowed {
+                backend,
+                key,
+                cluster,
+            });
+        }
+        let cluster = self.lender.cluster.clone();
+        let backend = self.open_for(&cluster).await?;
+        let key = self.lender.lend(&*backend, algorithm).await?;
+        Ok(Borrowed {
+            backend,
+            key,
+            cluster,
+        })
+    }
+
+    /// Closes the backend of a borrowed key and opens it anew.
+    pub(crate) async fn reopen_borrowed(&self, borrowed: Borrowed) -> Result<Borrowed, BenchError> {
+        let Borrowed {
+            backend,
+            key,
+            cluster,
+        } = borrowed;
+        let backend = self.lender.bench.reopen(&cluster, backend).await?;
+        Ok(Borrowed {
+            backend,
+            key,
+            cluster,
+        })
+    }
+
     /// Destroys what the case left behind: tokens are small.
     pub(crate) async fn clear(&self) -> Outcome {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
@@ -155,25 +200,3 @@ pub(crate) async fn signs(backend: &dyn KeyBackend, key: &GeneratedKey, message:
     let signature = backend.sign(&key.reference, scheme, message).await?;
     Ok(key.public_key.verify(message, &signature)?)
 }
-
-/// Fails the case unless the result is the error wanted.
-macro_rules! refused {
-    ($result:expr, $wanted:pat) => {
-        match $result {
-            Err($wanted) => {}
-            Err(other) => {
-                return Err($crate::case::Failure(format!(
-                    "wanted {}, got {other:?}",
-                    stringify!($wanted)
-                )));
-            }
-            Ok(_) => {
-                return Err($crate::case::Failure(format!(
-                    "wanted {}, got success",
-                    stringify!($wanted)
-                )))
-            }
-        }
-    };
-}
-pub(crate) use refused;

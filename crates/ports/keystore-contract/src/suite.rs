@@ -1,23 +1,22 @@
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
+use async_trait::async_trait;
+use contract::Case;
+use contract::Contract;
+use contract::Failure;
+use contract::Outcome;
+use contract::Skip;
+use contract::Terms;
 use key::KeyAlgorithm;
-use libtest_mimic::Arguments;
-use libtest_mimic::Failed;
-use libtest_mimic::Trial;
-use tokio::runtime::Runtime;
 
 use crate::Bench;
 use crate::BenchError;
+use crate::Capabilities;
 use crate::attributes;
-use crate::case::Body;
-use crate::case::Case;
-use crate::case::Failure;
-use crate::case::Outcome;
 use crate::destroy;
 use crate::generate;
+use crate::lender::Lender;
 use crate::list;
 use crate::references;
 use crate::restart;
@@ -31,118 +30,90 @@ pub fn run(bench: impl Bench) -> ExitCode {
 
 /// Runs the contract against several benches of one adapter.
 pub fn run_all(benches: Vec<Arc<dyn Bench>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => Arc::new(runtime),
-        Err(error) => {
-            eprintln!("error: no runtime for the contract: {error}");
-            return ExitCode::FAILURE;
+    match benches.into_iter().map(lender).collect() {
+        Ok(lenders) => contract::run::<KeystoreContract>(lenders),
+        Err(Failure(text)) => {
+            eprintln!("error: no bench for the contract: {text}");
+            ExitCode::FAILURE
         }
-    };
-    let mut arguments = Arguments::from_args();
-    let at_once = benches.iter().filter_map(|bench| bench.cases_at_once()).min();
-    arguments.test_threads = arguments.test_threads.or(at_once);
-    let trials = benches.iter().flat_map(|bench| trials(bench, &runtime)).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    }
 }
 
 /// The cases that a bench fails, by name, for tests of the contract itself: a contract that nothing can fail promises nothing.
 ///
 /// # Errors
-/// When there is no runtime to run them on.
+/// When there is no runtime to run them on, or keys that cases shared are not destroyed.
 pub fn failing(bench: Arc<dyn Bench>) -> Result<Vec<String>, BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut failing = Vec::new();
-    for Planned {
-        name,
-        body,
-        algorithm,
-        is_skipped,
-    } in plan(bench.as_ref())
-    {
-        // On a task of its own, so that a failed assertion ends the case and nothing else.
-        if is_skipped {
-            continue;
-        }
-        let played = runtime.block_on(runtime.spawn(play(Arc::clone(&bench), body, algorithm)));
-        if !matches!(played, Ok(Ok(()))) {
-            failing.push(name);
-        }
-    }
-    Ok(failing)
+    let lender = lender(bench).map_err(|Failure(text)| text)?;
+    contract::failing::<KeystoreContract>(lender)
 }
 
-/// A case with its algorithm chosen.
-struct Planned {
-    name: String,
-    body: Body,
-    algorithm: Option<KeyAlgorithm>,
-    is_skipped: bool,
+fn lender(bench: Arc<dyn Bench>) -> Result<Arc<Lender>, Failure> {
+    Ok(Arc::new(Lender::new(bench)?))
 }
 
-fn trials(bench: &Arc<dyn Bench>, runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let planned = plan(bench.as_ref());
-    let skipped: Vec<String> = planned
-        .iter()
-        .filter(|case| case.is_skipped)
-        .map(|case| case.name.clone())
-        .collect();
-    let bench_name = bench.name().to_owned();
-    let golden = PathBuf::from(format!("tests/skips-{bench_name}.txt"));
-    let golden = Trial::test(
-        format!("{bench_name}/skipped_cases_are_the_known_ones"),
-        move || compare_skips(&golden, &skipped).map_err(|Failure(text)| Failed::from(text)),
-    );
-    let cases = planned.into_iter().map(|case| {
-        let (bench, runtime) = (Arc::clone(bench), Arc::clone(runtime));
-        let Planned {
-            name,
-            body,
-            algorithm,
-            is_skipped,
-        } = case;
-        Trial::test(format!("{bench_name}/{name}"), move || {
-            runtime
-                .block_on(play(bench, body, algorithm))
-                .map_err(|Failure(text)| Failed::from(text))
-        })
-        .with_ignored_flag(is_skipped)
-    });
-    cases.chain([golden]).collect()
-}
+/// What [`KeyBackend`](keystore::KeyBackend) promises.
+pub(crate) struct KeystoreContract;
 
-fn plan(bench: &dyn Bench) -> Vec<Planned> {
-    let has = bench.capabilities();
-    let themes = [
-        generate::cases(),
-        sign::cases(),
-        references::cases(),
-        list::cases(),
-        destroy::cases(),
-        restart::cases(),
-        attributes::cases(),
-    ];
-    let mut planned = Vec::new();
-    for Case { name, applies, body } in themes.into_iter().flatten() {
-        let name = name.strip_prefix("keystore_contract::").unwrap_or(name);
-        let applies = applies(&has);
-        match body {
-            Body::Once(_) => {
-                planned.push(Planned {
-                    name: name.to_owned(),
-                    body,
-                    algorithm: None,
-                    is_skipped: !applies,
-                });
-            }
-            Body::Each(_) => planned.extend(KeyAlgorithm::ALL.into_iter().map(|algorithm| Planned {
-                name: format!("{name}::{}", slug(algorithm)),
-                body,
-                algorithm: Some(algorithm),
-                is_skipped: !applies || !has.algorithms.contains(&algorithm),
-            })),
+#[async_trait]
+impl Contract for KeystoreContract {
+    type Bench = Lender;
+    type Capabilities = Capabilities;
+    type Stage = Stage;
+    type Variety = KeyAlgorithm;
+
+    fn terms(lender: &Lender) -> Terms {
+        let bench = &lender.bench;
+        Terms {
+            name: bench.name().to_owned(),
+            case_seconds_max: bench.case_seconds_max(),
+            cases_at_once: bench.cases_at_once(),
         }
     }
-    planned
+
+    fn capabilities(lender: &Lender) -> Capabilities {
+        lender.bench.capabilities()
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        let themes = [
+            generate::cases(),
+            sign::cases(),
+            references::cases(),
+            list::cases(),
+            destroy::cases(),
+            restart::cases(),
+            attributes::cases(),
+        ];
+        themes.into_iter().flatten().collect()
+    }
+
+    fn varieties() -> Vec<(&'static str, KeyAlgorithm)> {
+        KeyAlgorithm::ALL
+            .map(|algorithm| (slug(algorithm), algorithm))
+            .into()
+    }
+
+    fn skip(lender: &Lender, case: &str, algorithm: Option<KeyAlgorithm>) -> Option<Skip> {
+        let algorithms = lender.bench.capabilities().algorithms;
+        if algorithm.is_some_and(|algorithm| !algorithms.contains(&algorithm)) {
+            return Some(Skip::Incapable);
+        }
+        lender.bench.cannot(case, algorithm).map(Skip::Because)
+    }
+
+    async fn open(lender: Arc<Lender>) -> Result<Box<Stage>, Failure> {
+        Ok(Box::new(Stage::new(lender)?))
+    }
+
+    async fn close(stage: Box<Stage>) -> Outcome {
+        let left = |Failure(text)| Failure(format!("keys of the case were not destroyed: {text}"));
+        stage.clear().await.map_err(left)
+    }
+
+    async fn end(lender: Arc<Lender>) -> Outcome {
+        lender.clear().await
+    }
 }
 
 const fn slug(algorithm: KeyAlgorithm) -> &'static str {
@@ -154,51 +125,4 @@ const fn slug(algorithm: KeyAlgorithm) -> &'static str {
         KeyAlgorithm::EcdsaP384 => "ecdsa_p384",
         KeyAlgorithm::Ed25519 => "ed25519",
     }
-}
-
-async fn play(bench: Arc<dyn Bench>, body: Body, algorithm: Option<KeyAlgorithm>) -> Outcome {
-    let seconds = bench.case_seconds_max();
-    let stage = Stage::new(bench)?;
-    let running = match (body, algorithm) {
-        (Body::Once(case), _) => case(&stage),
-        (Body::Each(case), Some(algorithm)) => case(&stage, algorithm),
-        (Body::Each(_), None) => return Err(Failure("the case needs an algorithm".to_owned())),
-    };
-    let outcome = tokio::time::timeout(Duration::from_secs(seconds), running).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(Failure(format!("the case took longer than {seconds} s"))));
-    match (outcome, stage.clear().await) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(failure), _) => Err(failure),
-        (Ok(()), Err(Failure(text))) => Err(Failure(format!("keys of the case were not destroyed: {text}"))),
-    }
-}
-
-/// The names of skipped cases are kept beside the adapter, so that coverage cannot shrink unseen.
-fn compare_skips(golden: &PathBuf, skipped: &[String]) -> Outcome {
-    let found: String = skipped.iter().map(|name| format!("{name}\n")).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        return Ok(std::fs::write(golden, found)?);
-    }
-    let known = std::fs::read_to_string(golden).map_err(|error| {
-        Failure(format!(
-            "{}: {error}; UPDATE_GOLDEN=1 writes it",
-            golden.display()
-        ))
-    })?;
-    if known == found {
-        return Ok(());
-    }
-    let lines = |text: &str, other: &str, sign: &str| -> String {
-        let is_new = |line: &&str| !other.lines().any(|known| known == *line);
-        text.lines()
-            .filter(is_new)
-            .map(|line| format!("\n{sign} {line}"))
-            .collect()
-    };
-    let fewer = lines(&known, &found, "-");
-    let more = lines(&found, &known, "+");
-    Err(Failure(format!(
-        "{} differs from the cases skipped:{fewer}{more}",
-        golden.display()
-    )))
 }

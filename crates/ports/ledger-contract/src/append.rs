@@ -2,6 +2,9 @@
 
 use audit::AuditEvent;
 use audit::Head;
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use ledger::CERTIFICATE_BYTES_MAX;
 use ledger::CertificateQuery;
 use ledger::IssuedCertificate;
@@ -13,10 +16,6 @@ use ledger::SERIAL_BYTES_MAX;
 use ledger::TEXT_BYTES_MAX;
 use names::UnixSeconds;
 
-use crate::Opened;
-use crate::case::Outcome;
-use crate::case::cases;
-use crate::case::refused;
 use crate::facts::NOON;
 use crate::facts::certificate;
 use crate::facts::chained;
@@ -26,8 +25,11 @@ use crate::facts::issued;
 use crate::facts::serial;
 use crate::facts::started;
 use crate::facts::versions;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     an_empty_ledger_is_empty if |_| true;
     entries_form_one_chain_in_the_order_they_were_appended if |_| true;
     an_append_answers_the_head_it_made if |_| true;
@@ -41,7 +43,7 @@ cases! {
     hostile_texts_are_read_back_as_they_were if |_| true;
 }
 
-async fn an_empty_ledger_is_empty(opened: &mut dyn Opened) -> Outcome {
+async fn an_empty_ledger_is_empty(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     assert_eq!(ledger.head().await?, Head::EMPTY);
     assert!(chained(&ledger).await?.is_empty());
@@ -50,7 +52,7 @@ async fn an_empty_ledger_is_empty(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn entries_form_one_chain_in_the_order_they_were_appended(opened: &mut dyn Opened) -> Outcome {
+async fn entries_form_one_chain_in_the_order_they_were_appended(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     for number in 0..25 {
         ledger.append(vec![event(started(&number.to_string()))]).await?;
@@ -61,7 +63,7 @@ async fn entries_form_one_chain_in_the_order_they_were_appended(opened: &mut dyn
     Ok(())
 }
 
-async fn an_append_answers_the_head_it_made(opened: &mut dyn Opened) -> Outcome {
+async fn an_append_answers_the_head_it_made(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let first = ledger.append(vec![event(started("1"))]).await?;
     assert_eq!((first.sequence, first), (1, ledger.head().await?));
@@ -72,7 +74,7 @@ async fn an_append_answers_the_head_it_made(opened: &mut dyn Opened) -> Outcome 
     Ok(())
 }
 
-async fn the_records_of_one_append_keep_their_order(opened: &mut dyn Opened) -> Outcome {
+async fn the_records_of_one_append_keep_their_order(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let one = issued("01");
     let records =
@@ -83,7 +85,7 @@ async fn the_records_of_one_append_keep_their_order(opened: &mut dyn Opened) -> 
     Ok(())
 }
 
-async fn a_refused_append_leaves_nothing_of_itself(opened: &mut dyn Opened) -> Outcome {
+async fn a_refused_append_leaves_nothing_of_itself(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ledger.append(vec![event(started("kept")), serial("01")]).await?;
     let kept = ledger.head().await?;
@@ -111,7 +113,7 @@ async fn a_refused_append_leaves_nothing_of_itself(opened: &mut dyn Opened) -> O
     Ok(())
 }
 
-async fn the_most_records_fit_and_one_more_does_not(opened: &mut dyn Opened) -> Outcome {
+async fn the_most_records_fit_and_one_more_does_not(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let records = |count: usize| (0..count).map(|number| event(started(&number.to_string()))).collect::<Vec<_>>();
     refused!(ledger.append(records(RECORDS_MAX + 1)).await, LedgerError::Malformed(_));
@@ -121,12 +123,12 @@ async fn the_most_records_fit_and_one_more_does_not(opened: &mut dyn Opened) -> 
     Ok(())
 }
 
-async fn none_is_refused(opened: &mut dyn Opened) -> Outcome {
+async fn none_is_refused(opened: &mut Stage) -> Outcome {
     refused!(opened.ledger().append(Vec::new()).await, LedgerError::Malformed(_));
     Ok(())
 }
 
-async fn malformed_records_are_refused(opened: &mut dyn Opened) -> Outcome {
+async fn malformed_records_are_refused(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let revocation = |serial: &str, reason: String| Record::Revocation {
         authority: authority::AuthorityType::User,
@@ -162,7 +164,7 @@ async fn malformed_records_are_refused(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn the_longest_line_fits_and_a_longer_one_is_refused(opened: &mut dyn Opened) -> Outcome {
+async fn the_longest_line_fits_and_a_longer_one_is_refused(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let denied = |reason: String| {
         let mut envelope = started("");
@@ -180,7 +182,7 @@ async fn the_longest_line_fits_and_a_longer_one_is_refused(opened: &mut dyn Open
     Ok(())
 }
 
-async fn the_longest_texts_are_read_back(opened: &mut dyn Opened) -> Outcome {
+async fn the_longest_texts_are_read_back(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let longest = IssuedCertificate {
         serial: "~".repeat(SERIAL_BYTES_MAX),
@@ -194,7 +196,7 @@ async fn the_longest_texts_are_read_back(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn hostile_texts_are_read_back_as_they_were(opened: &mut dyn Opened) -> Outcome {
+async fn hostile_texts_are_read_back_as_they_were(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let hostile = ["'; DROP TABLE event; --", "a\nb\r\n", "\0", "\u{202e}", "\",\"hash\":\"", "日本語", "%s{}\\"];
     for (number, text) in hostile.into_iter().enumerate() {

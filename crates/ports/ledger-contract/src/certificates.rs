@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use authority::AuthorityType;
 use authority::KeyForm;
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use key::SpkiSha256;
 use ledger::CertificateQuery;
 use ledger::IssuedCertificate;
@@ -12,17 +15,16 @@ use ledger::PAGE_MAX;
 use ledger::Record;
 use names::UnixSeconds;
 
-use crate::Opened;
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::facts::NOON;
 use crate::facts::certificate;
 use crate::facts::issue;
 use crate::facts::issued;
 use crate::facts::serial;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     certificates_are_read_back_whole if |_| true;
     every_filter_selects if |_| true;
     filters_combine if |_| true;
@@ -69,7 +71,7 @@ async fn found(ledger: &Arc<dyn Ledger>, query: CertificateQuery) -> Result<Vec<
     Ok(certificates.iter().map(|one| one.serial.chars().take(2).collect()).collect())
 }
 
-async fn certificates_are_read_back_whole(opened: &mut dyn Opened) -> Outcome {
+async fn certificates_are_read_back_whole(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     four_issued(&ledger).await?;
     let mut expected = four();
@@ -78,7 +80,7 @@ async fn certificates_are_read_back_whole(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn every_filter_selects(opened: &mut dyn Opened) -> Outcome {
+async fn every_filter_selects(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     four_issued(&ledger).await?;
     let all = CertificateQuery::default;
@@ -103,7 +105,7 @@ async fn every_filter_selects(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn filters_combine(opened: &mut dyn Opened) -> Outcome {
+async fn filters_combine(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     four_issued(&ledger).await?;
     let all = CertificateQuery {
@@ -128,7 +130,7 @@ async fn filters_combine(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn pages_are_newest_first_and_meet(opened: &mut dyn Opened) -> Outcome {
+async fn pages_are_newest_first_and_meet(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     for number in 0..10 {
         issue(&ledger, &issued(&format!("{number:02}"))).await?;
@@ -143,7 +145,7 @@ async fn pages_are_newest_first_and_meet(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn a_serial_of_two_authorities_finds_both(opened: &mut dyn Opened) -> Outcome {
+async fn a_serial_of_two_authorities_finds_both(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let user = issued("01");
     let host = IssuedCertificate { authority: AuthorityType::Host, ..issued("01") };
@@ -158,7 +160,7 @@ async fn a_serial_of_two_authorities_finds_both(opened: &mut dyn Opened) -> Outc
     Ok(())
 }
 
-async fn a_page_is_never_longer_than_the_most(opened: &mut dyn Opened) -> Outcome {
+async fn a_page_is_never_longer_than_the_most(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     for thousand in 0..11 {
         let serials = (0..100).map(|number| format!("{thousand:04}{number:04}"));

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use contract::Outcome;
+use contract::cases;
 use ledger::Ledger;
 use ledger::LedgerError;
 use tokio::task::JoinSet;
 
-use crate::Opened;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::facts::certificate;
 use crate::facts::chained;
 use crate::facts::event;
@@ -17,12 +16,15 @@ use crate::facts::issued;
 use crate::facts::serial;
 use crate::facts::started;
 use crate::facts::versions;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 const APPENDS: usize = 1_000;
 const TASKS: usize = 32;
 const APPENDS_PER_TASK: usize = 25;
 
 cases! {
+    for LedgerContract;
     one_of_many_concurrent_appends_takes_a_serial if |_| true;
     concurrent_appends_make_one_unbroken_chain if |_| true;
     the_records_of_concurrent_appends_stay_together if |_| true;
@@ -30,7 +32,7 @@ cases! {
     a_refusal_does_not_touch_its_neighbours if |_| true;
 }
 
-async fn one_of_many_concurrent_appends_takes_a_serial(opened: &mut dyn Opened) -> Outcome {
+async fn one_of_many_concurrent_appends_takes_a_serial(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let mut tasks = JoinSet::new();
     for number in 0..APPENDS {
@@ -53,7 +55,7 @@ async fn one_of_many_concurrent_appends_takes_a_serial(opened: &mut dyn Opened) 
     Ok(())
 }
 
-async fn concurrent_appends_make_one_unbroken_chain(opened: &mut dyn Opened) -> Outcome {
+async fn concurrent_appends_make_one_unbroken_chain(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
@@ -82,7 +84,7 @@ async fn concurrent_appends_make_one_unbroken_chain(opened: &mut dyn Opened) -> 
     Ok(())
 }
 
-async fn the_records_of_concurrent_appends_stay_together(opened: &mut dyn Opened) -> Outcome {
+async fn the_records_of_concurrent_appends_stay_together(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let mut tasks = JoinSet::new();
     for task in 0..APPENDS_PER_TASK * 4 {
@@ -102,7 +104,7 @@ async fn the_records_of_concurrent_appends_stay_together(opened: &mut dyn Opened
     Ok(())
 }
 
-async fn an_append_is_seen_once_it_returned(opened: &mut dyn Opened) -> Outcome {
+async fn an_append_is_seen_once_it_returned(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
@@ -129,7 +131,7 @@ async fn sees_its_own(ledger: &Arc<dyn Ledger>, task: usize) -> Outcome {
     Ok(())
 }
 
-async fn a_refusal_does_not_touch_its_neighbours(opened: &mut dyn Opened) -> Outcome {
+async fn a_refusal_does_not_touch_its_neighbours(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ledger.append(vec![serial("ff")]).await?;
     let mut tasks = JoinSet::new();

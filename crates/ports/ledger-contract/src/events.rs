@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use audit::Entry;
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use ledger::EventQuery;
 use ledger::Ledger;
 use ledger::PAGE_MAX;
 use ledger::RECORDS_MAX;
 use names::UnixSeconds;
 
-use crate::Opened;
-use crate::case::Failure;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::facts::NOON;
 use crate::facts::denied;
 use crate::facts::event;
 use crate::facts::sequences;
 use crate::facts::started;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     pages_follow_each_other_in_both_directions if |_| true;
     a_page_is_never_longer_than_the_most if |_| true;
     names_and_codes_select if |_| true;
@@ -47,7 +49,7 @@ async fn found(ledger: &Arc<dyn Ledger>, query: EventQuery) -> Result<Vec<u64>, 
     Ok(sequences(&entries))
 }
 
-async fn pages_follow_each_other_in_both_directions(opened: &mut dyn Opened) -> Outcome {
+async fn pages_follow_each_other_in_both_directions(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
     for (newest_first, expected) in [(false, [[1, 2, 3], [4, 5, 6], [7, 8, 9]]), (true, [[10, 9, 8], [7, 6, 5], [4, 3, 2]])] {
@@ -69,7 +71,7 @@ async fn pages_follow_each_other_in_both_directions(opened: &mut dyn Opened) -> 
     Ok(())
 }
 
-async fn a_page_is_never_longer_than_the_most(opened: &mut dyn Opened) -> Outcome {
+async fn a_page_is_never_longer_than_the_most(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     for _ in 0..=PAGE_MAX / RECORDS_MAX {
         ledger.append((0..RECORDS_MAX).map(|number| event(started(&number.to_string()))).collect()).await?;
@@ -80,7 +82,7 @@ async fn a_page_is_never_longer_than_the_most(opened: &mut dyn Opened) -> Outcom
     Ok(())
 }
 
-async fn names_and_codes_select(opened: &mut dyn Opened) -> Outcome {
+async fn names_and_codes_select(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
     let kinds = |kinds: &[&str]| EventQuery { kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(), ..Default::default() };
@@ -94,7 +96,7 @@ async fn names_and_codes_select(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn users_select(opened: &mut dyn Opened) -> Outcome {
+async fn users_select(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
     ledger.append(vec![event(started("by nobody"))]).await?;
@@ -112,7 +114,7 @@ fn between(since: Option<i64>, until: Option<i64>) -> EventQuery {
     EventQuery { since: since.map(moment), until: until.map(moment), ..EventQuery::default() }
 }
 
-async fn times_select_from_the_first_moment_to_before_the_last(opened: &mut dyn Opened) -> Outcome {
+async fn times_select_from_the_first_moment_to_before_the_last(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
     assert_eq!(found(&ledger, between(Some(30), Some(60))).await?, [3, 4, 5]);
@@ -126,7 +128,7 @@ async fn times_select_from_the_first_moment_to_before_the_last(opened: &mut dyn 
     Ok(())
 }
 
-async fn times_select_though_the_clock_went_back(opened: &mut dyn Opened) -> Outcome {
+async fn times_select_though_the_clock_went_back(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     for seconds in [10, 20, 1_000_000, 5, 15, 30, -500, 40] {
         ledger.append(vec![event(denied("alice", seconds))]).await?;
@@ -151,7 +153,7 @@ async fn times_select_though_the_clock_went_back(opened: &mut dyn Opened) -> Out
     Ok(())
 }
 
-async fn filters_combine_with_pages(opened: &mut dyn Opened) -> Outcome {
+async fn filters_combine_with_pages(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
     let query = |after, newest_first| EventQuery {

@@ -10,6 +10,7 @@ use audit::Head;
 use audit::Verifier;
 use authority::AuthorityType;
 use authority::KeyForm;
+use contract::Failure;
 use key::SpkiSha256;
 use ledger::EventQuery;
 use ledger::IssuedCertificate;
@@ -17,8 +18,6 @@ use ledger::Ledger;
 use ledger::Record;
 use names::ClusterName;
 use names::UnixSeconds;
-
-use crate::case::Failure;
 
 /// 2026-03-01T12:00:00Z.
 pub(crate) const NOON: i64 = 1_772_366_400;

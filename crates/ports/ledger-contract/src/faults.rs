@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use ledger::CertificateQuery;
 use ledger::LedgerError;
 use tokio::task::JoinSet;
 
-use crate::Opened;
-use crate::case::Outcome;
-use crate::case::cases;
-use crate::case::refused;
 use crate::facts::chained;
 use crate::facts::event;
 use crate::facts::issue;
@@ -17,14 +16,17 @@ use crate::facts::issued;
 use crate::facts::serial;
 use crate::facts::started;
 use crate::facts::versions;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     what_cannot_be_written_is_refused_and_leaves_nothing if |has| has.refuses_writes;
     concurrent_appends_are_all_refused_while_writes_fail if |has| has.refuses_writes;
     an_unwritable_ledger_still_reads if |has| has.refuses_writes;
 }
 
-async fn what_cannot_be_written_is_refused_and_leaves_nothing(opened: &mut dyn Opened) -> Outcome {
+async fn what_cannot_be_written_is_refused_and_leaves_nothing(opened: &mut Stage) -> Outcome {
     opened.ledger().append(vec![event(started("before"))]).await?;
     opened.refuse_writes(true).await?;
     let ledger = opened.ledger();
@@ -40,7 +42,7 @@ async fn what_cannot_be_written_is_refused_and_leaves_nothing(opened: &mut dyn O
     Ok(())
 }
 
-async fn concurrent_appends_are_all_refused_while_writes_fail(opened: &mut dyn Opened) -> Outcome {
+async fn concurrent_appends_are_all_refused_while_writes_fail(opened: &mut Stage) -> Outcome {
     opened.refuse_writes(true).await?;
     let ledger = opened.ledger();
     let mut tasks = JoinSet::new();
@@ -56,7 +58,7 @@ async fn concurrent_appends_are_all_refused_while_writes_fail(opened: &mut dyn O
     Ok(())
 }
 
-async fn an_unwritable_ledger_still_reads(opened: &mut dyn Opened) -> Outcome {
+async fn an_unwritable_ledger_still_reads(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     issue(&ledger, &issued("01")).await?;
     opened.refuse_writes(true).await?;

@@ -6,7 +6,6 @@
 #![expect(clippy::panic, reason = "a case is a test: it fails by panicking, which the suite reports under the case's name")]
 
 mod append;
-mod case;
 mod certificates;
 mod concurrency;
 mod events;
@@ -23,10 +22,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ledger::Ledger;
 
+pub use contract::BenchError;
 pub use suite::run;
-
-/// Why a bench could not open its ledger, with the chain of causes.
-pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Opens the ledgers of one adapter for the suite.
 #[async_trait]

@@ -1,15 +1,14 @@
 //! What a restart leaves as it was: everything.
 
 use authority::AuthorityType;
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use ledger::CertificateQuery;
 use ledger::LedgerError;
 use ledger::Record;
 use names::UnixSeconds;
 
-use crate::Opened;
-use crate::case::Outcome;
-use crate::case::cases;
-use crate::case::refused;
 use crate::facts::NOON;
 use crate::facts::certificate;
 use crate::facts::chained;
@@ -19,14 +18,17 @@ use crate::facts::issued;
 use crate::facts::serial;
 use crate::facts::started;
 use crate::facts::versions;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     everything_survives_a_restart if |has| has.persists;
     the_chain_goes_on_after_restarts if |has| has.persists;
     taken_serials_stay_taken if |has| has.persists;
 }
 
-async fn everything_survives_a_restart(opened: &mut dyn Opened) -> Outcome {
+async fn everything_survives_a_restart(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     issue(&ledger, &issued("01")).await?;
     issue(&ledger, &issued("02")).await?;
@@ -57,7 +59,7 @@ async fn everything_survives_a_restart(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn the_chain_goes_on_after_restarts(opened: &mut dyn Opened) -> Outcome {
+async fn the_chain_goes_on_after_restarts(opened: &mut Stage) -> Outcome {
     for number in 0..4 {
         let ledger = opened.ledger();
         assert_eq!(ledger.head().await?.sequence, number);
@@ -69,7 +71,7 @@ async fn the_chain_goes_on_after_restarts(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn taken_serials_stay_taken(opened: &mut dyn Opened) -> Outcome {
+async fn taken_serials_stay_taken(opened: &mut Stage) -> Outcome {
     opened.ledger().append(vec![serial("01"), serial("02"), certificate(&issued("02"))]).await?;
     opened.reopen().await?;
     let ledger = opened.ledger();

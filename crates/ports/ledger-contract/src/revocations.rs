@@ -1,16 +1,18 @@
 //! Reading revocations.
 
 use authority::AuthorityType;
+use contract::Outcome;
+use contract::cases;
 use ledger::Record;
 use ledger::Revoked;
 use names::UnixSeconds;
 
-use crate::Opened;
-use crate::case::Outcome;
-use crate::case::cases;
 use crate::facts::NOON;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     revocations_are_listed_until_their_certificates_expire if |_| true;
     revocations_are_told_apart_by_authority if |_| true;
     revoking_again_changes_nothing if |_| true;
@@ -31,7 +33,7 @@ fn record(authority: AuthorityType, revoked: &Revoked) -> Record {
     Record::Revocation { authority, serial, revoked_at, reason, not_after }
 }
 
-async fn revocations_are_listed_until_their_certificates_expire(opened: &mut dyn Opened) -> Outcome {
+async fn revocations_are_listed_until_their_certificates_expire(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ledger.append(vec![record(AuthorityType::User, &revoked("01"))]).await?;
     for (seconds, expected) in [(0, 1), (3_599, 1), (3_600, 0), (4_000, 0)] {
@@ -41,7 +43,7 @@ async fn revocations_are_listed_until_their_certificates_expire(opened: &mut dyn
     Ok(())
 }
 
-async fn revocations_are_told_apart_by_authority(opened: &mut dyn Opened) -> Outcome {
+async fn revocations_are_told_apart_by_authority(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ledger.append(vec![record(AuthorityType::User, &revoked("01")), record(AuthorityType::Host, &revoked("02"))]).await?;
     let now = UnixSeconds(NOON);
@@ -53,7 +55,7 @@ async fn revocations_are_told_apart_by_authority(opened: &mut dyn Opened) -> Out
     Ok(())
 }
 
-async fn revoking_again_changes_nothing(opened: &mut dyn Opened) -> Outcome {
+async fn revoking_again_changes_nothing(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let first = revoked("01");
     let again = Revoked { revoked_at: UnixSeconds(NOON + 9), reason: "superseded".to_owned(), ..first.clone() };
@@ -63,7 +65,7 @@ async fn revoking_again_changes_nothing(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn the_order_is_that_of_recording(opened: &mut dyn Opened) -> Outcome {
+async fn the_order_is_that_of_recording(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let serials = ["09", "01", "ff", "05"];
     for serial in serials {

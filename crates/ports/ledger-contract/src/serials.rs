@@ -2,19 +2,21 @@
 
 use authority::AuthorityType;
 use authority::KeyForm;
+use contract::Outcome;
+use contract::cases;
+use contract::refused;
 use ledger::CertificateQuery;
 use ledger::LedgerError;
 use ledger::Record;
 
-use crate::Opened;
-use crate::case::Outcome;
-use crate::case::cases;
-use crate::case::refused;
 use crate::facts::certificate;
 use crate::facts::issued;
 use crate::facts::serial;
+use crate::suite::LedgerContract;
+use crate::suite::Stage;
 
 cases! {
+    for LedgerContract;
     a_serial_is_taken_once if |_| true;
     a_serial_twice_in_one_append_is_refused if |_| true;
     serials_are_told_apart_by_authority_and_form if |_| true;
@@ -23,7 +25,7 @@ cases! {
     a_serial_has_one_certificate if |_| true;
 }
 
-async fn a_serial_is_taken_once(opened: &mut dyn Opened) -> Outcome {
+async fn a_serial_is_taken_once(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ledger.append(vec![serial("01")]).await?;
     match ledger.append(vec![serial("01")]).await {
@@ -35,14 +37,14 @@ async fn a_serial_is_taken_once(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn a_serial_twice_in_one_append_is_refused(opened: &mut dyn Opened) -> Outcome {
+async fn a_serial_twice_in_one_append_is_refused(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     refused!(ledger.append(vec![serial("01"), serial("02"), serial("01")]).await, LedgerError::SerialTaken { .. });
     ledger.append(vec![serial("01"), serial("02")]).await?;
     Ok(())
 }
 
-async fn serials_are_told_apart_by_authority_and_form(opened: &mut dyn Opened) -> Outcome {
+async fn serials_are_told_apart_by_authority_and_form(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let forms = [KeyForm::Ssh, KeyForm::Tls, KeyForm::Jwt];
     let all = || {
@@ -59,7 +61,7 @@ async fn serials_are_told_apart_by_authority_and_form(opened: &mut dyn Opened) -
 }
 
 /// An adapter may store serials in a shorter form, which must not make two of one.
-async fn serials_that_look_alike_are_different(opened: &mut dyn Opened) -> Outcome {
+async fn serials_that_look_alike_are_different(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let alike = [
         "1", "01", "001", "0001", "a", "A", "0a", "0A", "a0", "10", "1.0", "0x01", "+1", "abc", "abC", "0abc",
@@ -77,7 +79,7 @@ async fn serials_that_look_alike_are_different(opened: &mut dyn Opened) -> Outco
     Ok(())
 }
 
-async fn a_certificate_needs_its_serial(opened: &mut dyn Opened) -> Outcome {
+async fn a_certificate_needs_its_serial(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     refused!(ledger.append(vec![certificate(&issued("01"))]).await, LedgerError::Malformed(_));
     refused!(ledger.append(vec![certificate(&issued("01")), serial("01")]).await, LedgerError::Malformed(_));
@@ -92,7 +94,7 @@ async fn a_certificate_needs_its_serial(opened: &mut dyn Opened) -> Outcome {
     Ok(())
 }
 
-async fn a_serial_has_one_certificate(opened: &mut dyn Opened) -> Outcome {
+async fn a_serial_has_one_certificate(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ledger.append(vec![serial("01"), certificate(&issued("01"))]).await?;
     let mut second = issued("01");

@@ -16,6 +16,9 @@ use serde::Deserialize;
 use serde::Serialize;
 
 mod check;
+mod revocation_check;
+
+pub use revocation_check::RevocationCheck;
 
 /// The largest event line, in bytes. A larger event is refused by the adapter, never cut.
 pub use audit::LINE_BYTES_MAX;
@@ -209,8 +212,9 @@ pub trait Ledger: Send + Sync {
     /// When the ledger does not answer.
     async fn revocations(&self, authority: AuthorityType, unexpired_at: UnixSeconds) -> Result<Vec<Revoked>, LedgerError>;
 
-    /// Checks every entry against the chain, every copy the ledger keeps against the entries, and, when a head was recorded
-    /// elsewhere, that the log still reaches it and holds that very entry.
+    /// Checks every entry against the chain, every copy the ledger keeps against the entries, the list of revocations against the
+    /// entries that tell of them ([`RevocationCheck`]), and, when a head was recorded elsewhere, that the log still reaches it and
+    /// holds that very entry.
     ///
     /// # Errors
     /// When the ledger does not answer. What does not fit is no error but a finding.

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use state::Expect;
 use state::Revision;
 use state::State;
 use tokio::task::JoinSet;
 
-use contract::Failure;
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::delete;
 use crate::stage::is_compacted;
@@ -17,6 +17,7 @@ use crate::stage::keep;
 use crate::stage::put;
 use crate::stage::set;
 use crate::stage::told;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

@@ -1,3 +1,6 @@
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use state::Change;
 use state::CommitError;
 use state::Expect;
@@ -5,9 +8,6 @@ use state::Revision;
 use state::StateError;
 use state::Write;
 
-use contract::Failure;
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::conflicts;
@@ -18,6 +18,7 @@ use crate::stage::paths;
 use crate::stage::put;
 use crate::stage::set;
 use crate::stage::value;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

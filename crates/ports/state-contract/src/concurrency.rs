@@ -1,18 +1,19 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use contract::Failure;
+use contract::Outcome;
+use contract::cases;
 use state::CommitError;
 use state::Expect;
 use state::State;
 
-use contract::Failure;
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::put;
 use crate::stage::text;
 use crate::stage::value;
+use crate::suite::StateContract;
 
 const TASKS: usize = 10;
 const INCREMENTS: usize = 100;

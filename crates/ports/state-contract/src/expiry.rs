@@ -1,8 +1,8 @@
+use contract::Outcome;
+use contract::cases;
 use state::Expect;
 use state::StateKey;
 
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::conflicts;
@@ -14,6 +14,7 @@ use crate::stage::put;
 use crate::stage::set;
 use crate::stage::told;
 use crate::stage::value;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use contract::Outcome;
+use contract::cases;
 use state::Expect;
 use state::Revision;
 
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::conflicts;
 use crate::stage::delete;
@@ -12,6 +12,7 @@ use crate::stage::put;
 use crate::stage::set;
 use crate::stage::told;
 use crate::stage::value;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

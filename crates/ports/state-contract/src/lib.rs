@@ -4,7 +4,6 @@
 //! run, by its declared [`Capabilities`], show as ignored, and their names must equal the adapter's `tests/skips-<bench>.txt`
 //! (`UPDATE_GOLDEN=1` writes it).
 
-mod case;
 mod changes;
 mod commit;
 mod concurrency;
@@ -22,12 +21,10 @@ use async_trait::async_trait;
 use runtime::Clock;
 use state::State;
 
+pub use contract::BenchError;
 pub use suite::failing;
 pub use suite::run;
 pub use suite::run_all;
-
-/// Why a bench could not open its backend, with the chain of causes.
-pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Opens the backends of one adapter for the suite.
 #[async_trait]
@@ -67,7 +64,7 @@ pub trait Bench: Send + Sync + 'static {
 
     /// The longest a case may take, in seconds.
     fn case_seconds_max(&self) -> u64 {
-        120
+        contract::CASE_SECONDS_MAX
     }
 }
 

@@ -1,3 +1,5 @@
+use contract::Outcome;
+use contract::cases;
 use state::Change;
 use state::Expect;
 use state::PAGE_MAX;
@@ -6,13 +8,12 @@ use state::VALUE_BYTES_MAX;
 use state::WRITES_MAX;
 use state::Write;
 
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::is_malformed;
 use crate::stage::keep;
 use crate::stage::put;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
-use state::Expect;
-use state::StateKey;
-
 use contract::Failure;
 use contract::Outcome;
 use contract::cases;
+use state::Expect;
+use state::StateKey;
+
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::delete;
 use crate::stage::paths;
 use crate::stage::put;
 use crate::stage::set;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

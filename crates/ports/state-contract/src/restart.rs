@@ -1,8 +1,8 @@
+use contract::Outcome;
+use contract::cases;
 use state::Expect;
 use state::Revision;
 
-use contract::Outcome;
-use contract::cases;
 use crate::stage::Stage;
 use crate::stage::at;
 use crate::stage::conflicts;
@@ -11,6 +11,7 @@ use crate::stage::is_compacted;
 use crate::stage::lease;
 use crate::stage::put;
 use crate::stage::set;
+use crate::suite::StateContract;
 
 cases! {
     for StateContract;

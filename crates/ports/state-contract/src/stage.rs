@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 
+use contract::Failure;
 use names::UnixSeconds;
 use runtime::Clock;
 use state::BadStateKey;
@@ -19,7 +20,6 @@ use state::Write;
 use crate::Bench;
 use crate::BenchError;
 use crate::Capabilities;
-use contract::Failure;
 
 /// The moment at which the clock of every case stands at first.
 pub(crate) const START: UnixSeconds = UnixSeconds(1_767_268_800);

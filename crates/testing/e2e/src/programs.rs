@@ -44,13 +44,18 @@ pub fn signetctl() -> PathBuf {
     directory().join("signetctl")
 }
 
-/// The directory with the programs, built by the first caller.
+/// The directory with the programs, built by the first caller. A failed build is not tried again by every test.
 fn directory() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| std::env::var_os("SIGNET_BIN_DIR").map_or_else(build, PathBuf::from))
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built =
+        BUILT.get_or_init(|| std::env::var_os("SIGNET_BIN_DIR").map_or_else(build, |given| Ok(given.into())));
+    match built {
+        Ok(directory) => directory,
+        Err(why) => fail(why),
+    }
 }
 
-fn build() -> PathBuf {
+fn build() -> Result<PathBuf, String> {
     let test = std::env::current_exe().or_fail("find the running test");
     // The test is `<target>/<profile>/deps/<name>`.
     let directory = test
@@ -75,8 +80,9 @@ fn build() -> PathBuf {
             "--target-dir",
         ])
         .arg(target);
-    if directory.ends_with("release") {
-        command.arg("--release");
+    // The folder of a profile has its name, but for that of `dev`.
+    if let Some(profile) = directory.file_name().filter(|name| *name != "debug") {
+        command.arg("--profile").arg(profile);
     }
     for (name, _value) in std::env::vars_os() {
         let spelled = name.to_string_lossy();
@@ -85,8 +91,9 @@ fn build() -> PathBuf {
         }
     }
     let outcome = run_within(&mut command, BUILD_LIMIT).or_fail("run cargo");
-    if !outcome.success() {
-        fail(format!("signetd and signetctl do not build:\n{}", outcome.text()));
+    if outcome.success() {
+        Ok(directory)
+    } else {
+        Err(format!("signetd and signetctl do not build:\n{}", outcome.text()))
     }
-    directory
 }

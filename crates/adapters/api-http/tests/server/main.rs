@@ -5,6 +5,8 @@ mod authorisation;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod mutual_tls;

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,6 +33,18 @@ use cluster::Parts;
 use cluster::RotateRequest;
 use cluster::Settings;
 use cluster::Step;
+use key::KeyRef;
+use key::PublicKey;
+use key::Signature;
+use key::SignatureScheme;
+use keystore::Description;
+use keystore::FoundKey;
+use keystore::GenerateKey;
+use keystore::GeneratedKey;
+use keystore::KeyAttributes;
+use keystore::KeyBackend;
+use keystore::KeyError;
+use keystore::PrivateKeyExport;
 use keystore_software::SealingKey;
 use keystore_software::SoftwareBackend;
 use ledger::Ledger;
@@ -94,6 +107,70 @@ impl Examine for Doctor {
     }
 }
 
+/// Software keys whose store can be made to go away.
+pub(crate) struct Moody {
+    inner: SoftwareBackend,
+    is_away: AtomicBool,
+}
+
+impl Moody {
+    /// From now on nothing is signed, or everything is again.
+    pub(crate) fn go_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl KeyBackend for Moody {
+    fn describe(&self) -> &Description {
+        self.inner.describe()
+    }
+
+    async fn generate(&self, request: &GenerateKey) -> Result<GeneratedKey, KeyError> {
+        self.inner.generate(request).await
+    }
+
+    async fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Signature, KeyError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(KeyError::Unavailable {
+                store: "the keys of this test".into(),
+                operation: "sign",
+                reason: "they went away".into(),
+            });
+        }
+        self.inner.sign(key, scheme, message).await
+    }
+
+    async fn public_key(&self, key: &KeyRef) -> Result<PublicKey, KeyError> {
+        self.inner.public_key(key).await
+    }
+
+    async fn attributes(&self, key: &KeyRef) -> Result<KeyAttributes, KeyError> {
+        self.inner.attributes(key).await
+    }
+
+    async fn list(&self) -> Result<Vec<FoundKey>, KeyError> {
+        self.inner.list().await
+    }
+
+    async fn destroy(&self, key: &KeyRef) -> Result<(), KeyError> {
+        self.inner.destroy(key).await
+    }
+
+    async fn health(&self) -> Result<(), KeyError> {
+        self.inner.health().await
+    }
+
+    fn exporter(&self) -> Option<&dyn PrivateKeyExport> {
+        self.inner.exporter()
+    }
+}
+
 /// What a test chooses of its server.
 #[derive(Clone)]
 pub(crate) struct Choices {
@@ -101,6 +178,8 @@ pub(crate) struct Choices {
     pub(crate) api: ConnectionLimits,
     pub(crate) web: ConnectionLimits,
     pub(crate) doctor_takes: Duration,
+    /// Whether the listeners have a certificate when the test begins.
+    pub(crate) has_certificate: bool,
 }
 
 impl Default for Choices {
@@ -110,6 +189,7 @@ impl Default for Choices {
             api: ConnectionLimits::API,
             web: ConnectionLimits::WEB,
             doctor_takes: Duration::ZERO,
+            has_certificate: true,
         }
     }
 }
@@ -119,6 +199,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) state: Arc<MemoryState>,
     pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) keys: Arc<Moody>,
+    pub(crate) service: Arc<Service>,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) front: Arc<Front>,
     pub(crate) socket: PathBuf,
@@ -145,10 +227,14 @@ impl World {
         let software = SoftwareBackend::open(shared.clone(), sealing, entropy.clone(), name.clone())
             .await
             .unwrap();
+        let keys = Arc::new(Moody {
+            inner: software,
+            is_away: AtomicBool::new(false),
+        });
         let parts = Parts {
             state: shared,
             ledger: ledger.clone(),
-            custody: Custody::new(Arc::new(software), Vec::new()),
+            custody: Custody::new(keys.clone(), Vec::new()),
             clock: clock.clone(),
             entropy: entropy.clone(),
         };
@@ -166,7 +252,9 @@ impl World {
             .map(|host| host.parse().unwrap())
             .to_vec();
         let front = Arc::new(Front::new(cluster.clone(), clock.clone(), entropy.clone(), hosts));
-        front.reload().await.unwrap();
+        if choices.has_certificate {
+            front.reload().await.unwrap();
+        }
         let service = Arc::new(Service::new(ServiceParts {
             cluster: cluster.clone(),
             front: front.clone(),
@@ -175,6 +263,7 @@ impl World {
             log: Arc::new(Check(ledger.clone())),
             doctor: Arc::new(Doctor(choices.doctor_takes)),
             limits: choices.requests,
+            web_url: "https://auth.example.com:3080".into(),
         }));
         let directory = TempDir::with_prefix("api-").unwrap();
         let socket = directory.path().join("signet.sock");
@@ -188,13 +277,15 @@ impl World {
         let local = LocalListener::bind(&socket).unwrap();
         let router = api_http::api_router(service.clone());
         let web_router = api_http::web_router(service.clone());
-        tokio::spawn(local.run(service, router.clone(), ConnectionLimits::LOCAL, stop.clone()));
+        tokio::spawn(local.run(service.clone(), router.clone(), ConnectionLimits::LOCAL, stop.clone()));
         tokio::spawn(api.run(Face::Api, front.clone(), router, choices.api, stop.clone()));
         tokio::spawn(web.run(Face::Web, front.clone(), web_router, choices.web, stop));
         Self {
             clock,
             state,
             ledger,
+            keys,
+            service,
             cluster,
             front,
             socket,

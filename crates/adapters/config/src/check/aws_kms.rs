@@ -79,8 +79,8 @@ fn check_region(path: &str, value: &Spanned<String>, problems: &mut Problems) ->
     region
 }
 
-/// The rules of AWS for tags: keys of 1 to 128 and values of up to 256 characters, none beginning with `aws:`; KMS
-/// takes 50 tags a key, and one place is kept for the cluster's.
+/// The rules of AWS for tags: keys of 1 to 128 and values of up to 256 characters, none beginning with `aws:`; at most
+/// [`TAGS_MAX`].
 fn check_tags(
     section: &str,
     tags: BTreeMap<String, Spanned<String>>,
@@ -191,4 +191,5 @@ fn check_multi_region(
     }))
 }
 
-const TAGS_MAX: usize = 49;
+/// KMS takes 50 tags a key, and the key backend adds three: the cluster, the label and the id of the key.
+const TAGS_MAX: usize = 47;

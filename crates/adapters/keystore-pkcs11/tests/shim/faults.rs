@@ -20,7 +20,11 @@ cases! {
 }
 
 fn a_device_error_is_retried_on_a_new_session(world: &World) {
-    let (backend, key) = world.ready("device-error");
+    // One worker: a second would open a session of its own when work comes before the first is idle again.
+    let (backend, key) = world.ready_with(Pkcs11Config {
+        max_sessions: Some(2),
+        ..world.config("main", "device-error")
+    });
     let opened = calls("C_OpenSession");
     world.order(&["C_Sign device_error 2"]);
     world.sign(&backend, &key).unwrap();

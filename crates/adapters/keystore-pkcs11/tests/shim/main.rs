@@ -10,6 +10,8 @@ mod doctor;
 mod faults;
 mod generation;
 mod hangs;
+#[path = "../support/memory.rs"]
+mod memory;
 mod world;
 
 use std::process::ExitCode;

@@ -16,6 +16,8 @@ use pkcs11_shim::Shim;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::memory;
+
 /// Every token there is; those that lose their PIN or their patience have one each.
 const TOKENS: [&str; 8] = [
     "main",
@@ -67,6 +69,7 @@ pub(crate) struct World {
 
 impl World {
     fn make() -> Self {
+        memory::keep_temporary_files_in_memory();
         let folder = tempfile::tempdir().unwrap();
         let hsm = SoftHsm::new().unwrap();
         for label in TOKENS {

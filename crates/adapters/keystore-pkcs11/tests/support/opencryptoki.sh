@@ -1,11 +1,13 @@
 #!/bin/bash
 # A soft token of opencryptoki in slot 3, in namespaces of its own: the daemon, its locks and its data are nobody else's
-# and end with this script. Arguments: an empty folder, then the command to run beside the daemon.
+# and end with this script. It lies in memory, since every change is flushed. Arguments: an empty folder, then the command to
+# run beside the daemon.
 set -euo pipefail
 folder=$1; shift
+mount --make-rprivate /
+mount -t tmpfs none "$folder"
 mkdir -p "$folder"/data/swtok/TOK_OBJ "$folder"/etc
 printf 'version opencryptoki-3.8\nslot 3\n{\nstdll = libpkcs11_sw.so\n}\n' >"$folder"/etc/opencryptoki.conf
-mount --make-rprivate /
 mount -t tmpfs none /dev/shm
 mount -t tmpfs none /run
 mount --bind "$folder"/data /var/lib/opencryptoki

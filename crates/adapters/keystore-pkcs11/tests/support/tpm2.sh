@@ -1,9 +1,12 @@
 #!/bin/bash
 # A TPM 2.0 (swtpm) with tpm2-pkcs11 on it, in namespaces of its own: the emulator, its resource manager and its bus are
-# nobody else's and end with this script. Arguments: an empty folder, then the command to run beside them.
+# nobody else's and end with this script. Both their states lie in memory, since every change is flushed. Arguments: an empty
+# folder, then the command to run beside them.
 set -euo pipefail
 if [ -z "${TPM2_PKCS11_STORE:-}" ]; then
     ip link set lo up
+    mount --make-rprivate /
+    mount -t tmpfs none "$1"
     mkdir -p "$1"/state "$1"/store
     swtpm socket --tpm2 --tpmstate dir="$1"/state --server type=tcp,port=2321,bindaddr=127.0.0.1 \
         --ctrl type=tcp,port=2322,bindaddr=127.0.0.1 --flags startup-clear,not-need-init >"$1"/swtpm.log 2>&1 &

@@ -205,7 +205,22 @@ async fn a_truncated_file_is_not_repaired_in_silence() {
     let trouble = ledger.export_trouble().unwrap();
     assert!(trouble.reason.contains("truncated") && trouble.reason.contains("entry 10"), "{trouble:?}");
     // New lines still arrive.
+    assert_eq!(place.lines(FIRST).len(), 9);
     assert_eq!(place.lines(FIRST), [&ledger_lines(&ledger).await[..7], &ledger_lines(&ledger).await[10..]].concat());
+}
+
+#[tokio::test]
+async fn a_removed_file_is_told_and_not_made_again_in_silence() {
+    let place = Place::new();
+    append(&place.open(), 50..70).await;
+    std::fs::remove_file(place.day(SECOND)).unwrap();
+    let ledger = place.open();
+    exported(&ledger).await;
+    assert!(ledger.export_trouble().unwrap().reason.contains("it was removed"));
+    assert!(!place.day(SECOND).exists());
+    append(&ledger, 70..71).await;
+    exported(&ledger).await;
+    assert_eq!(place.lines(SECOND).len(), 1);
 }
 
 #[tokio::test]

@@ -1,10 +1,17 @@
 //! Whatever is done to the files or the database shows, with the place where it was done.
 
+use audit::AuditEvent;
 use audit::BreakKind;
 use audit::Head;
+use authority::AuthorityType;
+use authority::KeyForm;
 use ledger::Ledger;
+use ledger::Record;
 use ledger_sqlite::SqliteLedger;
+use names::UnixSeconds;
 
+use crate::place;
+use crate::place::EVENING;
 use crate::place::Place;
 use crate::place::append;
 use crate::place::event;
@@ -159,6 +166,54 @@ async fn edited_columns_do_not_hide_an_entry() {
         place.sql(&format!("UPDATE event SET {change} WHERE sequence = 20"));
         let report = SqliteLedger::verify_at(place.db(), None, None).unwrap();
         assert_eq!(found(&report)[0], ("ledger".to_owned(), BreakKind::Edited, 20), "{change}");
+    }
+}
+
+/// A certificate was issued, and revoked.
+async fn one_revoked() -> Place {
+    let place = Place::new();
+    let ledger = place.open();
+    let end = UnixSeconds(EVENING + 3_600);
+    let told = |event| {
+        let Record::Event(mut envelope) = place::event("", 0) else { panic!("an event") };
+        envelope.event = event;
+        Record::Event(envelope)
+    };
+    let created = AuditEvent::CertificateCreated {
+        authority: AuthorityType::User,
+        form: KeyForm::Tls,
+        cert_type: "user".to_owned(),
+        serial: "0a".to_owned(),
+        subject: "ana".to_owned(),
+        principals: Vec::new(),
+        not_before: UnixSeconds(EVENING),
+        not_after: end,
+        key_id: "00000000-0000-4000-8000-000000000000".parse().unwrap(),
+        allowed_by: "a test".to_owned(),
+    };
+    let (authority, serial, reason) = (AuthorityType::User, "0a".to_owned(), "superseded".to_owned());
+    let revoked = AuditEvent::CertificateRevoked { authority, serial: serial.clone(), reason: reason.clone() };
+    let listed = Record::Revocation { authority, serial, revoked_at: UnixSeconds(EVENING), reason, not_after: end };
+    ledger.append(vec![told(created)]).await.unwrap();
+    ledger.append(vec![told(revoked), listed]).await.unwrap();
+    drop(ledger);
+    assert!(place.verify().is_sound());
+    place
+}
+
+#[tokio::test]
+async fn an_edited_list_of_revocations_is_named() {
+    for (edit, kind, sequence) in [
+        ("DELETE FROM revocation", BreakKind::Removed, 2),
+        ("UPDATE revocation SET serial = '0b'", BreakKind::Removed, 2),
+        ("UPDATE revocation SET authority = 'host'", BreakKind::Removed, 2),
+        ("UPDATE revocation SET not_after = 0", BreakKind::Edited, 1),
+        ("UPDATE revocation SET reason = 'unspecified'", BreakKind::Edited, 2),
+        ("INSERT INTO revocation SELECT 9, authority, '0b', revoked_at, reason, not_after FROM revocation", BreakKind::Edited, 2),
+    ] {
+        let place = one_revoked().await;
+        place.sql(edit);
+        assert_eq!(place.found()[0], ("ledger".to_owned(), kind, sequence), "{edit}");
     }
 }
 

@@ -1,0 +1,252 @@
+//! The audit log: what is in it, and who notices when it is no longer what was written. The script in
+//! `docs/reference/audit-events.md` is run as it stands there.
+
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::{Phase, Settings, Signet, rotate};
+use parts::process::{Outcome, run_ok};
+use parts::python::Venv;
+use serde_json::Value;
+
+/// The script of the document, between its fences.
+fn documented_script() -> String {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/reference/audit-events.md");
+    let text = fs::read_to_string(document).unwrap();
+    let (_, rest) = text.split_once("```python\n").unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// The files of the log, the oldest first.
+fn day_files(data: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(data.join("log"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn check_files(data: &Path) -> Outcome {
+    Venv::open()
+        .unwrap()
+        .run(&documented_script(), day_files(data))
+        .unwrap()
+}
+
+/// Some of everything that is recorded.
+fn live_a_little(signet: &Signet) {
+    for phase in Phase::FORWARD {
+        rotate(signet, "user", phase);
+    }
+    let refused = ["auth", "rotate", "--manual", "--type=host", "--phase=standby"];
+    signet.fails(&refused);
+    let reason = [
+        "auth",
+        "rotate",
+        "--manual",
+        "--type=host",
+        "--phase=init",
+        "--reason=yearly",
+    ];
+    signet.ok(&reason);
+    rotate(signet, "host", Phase::Rollback);
+    rotate(signet, "host", Phase::Standby);
+    let retired = signet.json(&["keys", "ls", "--type=user", "--status=quarantined"]);
+    signet.ok(&["keys", "restore", retired[0]["id"].as_str().unwrap()]);
+    let leaf = signet.sign_tls("tls", "alice", &["--user=alice"]);
+    let serial = parts::openssl::openssl_ok([
+        "x509",
+        "-noout",
+        "-serial",
+        "-in",
+        leaf.certificate.to_str().unwrap(),
+    ]);
+    let serial = serial
+        .unwrap()
+        .trim()
+        .strip_prefix("serial=")
+        .unwrap()
+        .to_lowercase();
+    signet.ok(&[
+        "auth",
+        "revoke",
+        "--type=user",
+        &serial,
+        "--reason=superseded",
+        "--yes",
+    ]);
+    signet.ok(&["get", "cert_authorities", "--with-secrets", "--format=json"]);
+    signet.ok(&["keys", "verify"]);
+    std::thread::sleep(Duration::from_secs(5));
+    signet.ok(&["keys", "sweep", "--yes"]);
+}
+
+#[test]
+fn everything_privileged_is_in_the_log_with_who_and_why() {
+    // 1. A little of everything.
+    let signet = Signet::start(Settings::default().with_quarantine(Duration::from_secs(5)));
+    live_a_little(&signet);
+    let events = signet.json(&["audit", "search", "--limit=1000"]);
+    let events = events.as_array().unwrap();
+    let names: BTreeSet<&str> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    for name in [
+        "cluster.create",
+        "instance.start",
+        "authority.create",
+        "authority.key.create",
+        "authority.key.made",
+        "authority.key.first_use",
+        "authority.rotation.phase",
+        "authority.key.quarantine",
+        "authority.key.restore",
+        "authority.key.destroy",
+        "authority.key.verify",
+        "authority.secrets.read",
+        "cert.create",
+        "cert.revoke",
+        "crl.create",
+    ] {
+        assert!(names.contains(name), "no {name} among {names:?}");
+    }
+
+    // 2. Who and why.
+    let begun = |event: &&Value| event["event"] == "authority.rotation.phase" && event["authority"] == "host";
+    let first = events.iter().find(begun).unwrap();
+    assert_eq!(first["actor_kind"], "local", "{first}");
+    assert!(
+        first["user"].is_string() && first.to_string().contains("yearly"),
+        "{first}"
+    );
+
+    // 3. The numbers have no gaps, and the copy in the files is the chain: by the document's own script, whose head is the
+    //    one that `audit verify` tells.
+    let verdict = signet.json(&["audit", "verify"]);
+    assert_eq!(verdict["ok"], true, "{verdict}");
+    let checked = parts::process::wait_until(std::time::Instant::now() + Duration::from_secs(30), || {
+        let checked = check_files(&signet.data());
+        assert!(checked.success(), "{}", checked.text());
+        // The verdict itself is an entry, written after it was reached.
+        let (count, _) = checked.stdout.trim().split_once(' ').unwrap();
+        (count.parse::<u64>().unwrap() > verdict["entries"].as_u64().unwrap()).then_some(checked)
+    });
+    assert!(checked.is_some(), "the files lag behind");
+    let head = verdict["head"].as_str().unwrap();
+    let files = day_files(&signet.data());
+    let text: String = files
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    assert!(
+        text.contains(&format!("\"hash\":\"{head}\"")),
+        "{head} is not in the files"
+    );
+    let link = fs::read_link(signet.data().join("log/events.log")).unwrap();
+    assert!(files.last().unwrap().ends_with(&link), "{}", link.display());
+}
+
+/// A change to the files or the ledger that somebody might make to hide something.
+enum Tampering {
+    /// Changes the lines of the newest file.
+    File(fn(&mut Vec<String>)),
+    /// SQL on the ledger.
+    Ledger(&'static str),
+}
+
+#[test]
+fn whatever_is_edited_removed_reordered_or_cut_off_is_noticed() {
+    // 1. A log to tamper with, kept aside.
+    let signet = Signet::start(Settings::default().with_quarantine(Duration::from_secs(5)));
+    live_a_little(&signet);
+    let mut stopped = signet.stop();
+    let (data, good) = (stopped.data(), stopped.directory().join("good"));
+    run_ok(Command::new("cp").arg("-a").arg(&data).arg(&good)).unwrap();
+    assert!(check_files(&data).success());
+
+    let cases: [(&str, Tampering); 8] = [
+        (
+            "a line edited",
+            Tampering::File(|lines| lines[9] = lines[9].replacen("\"time\":\"2", "\"time\":\"1", 1)),
+        ),
+        ("a line removed", Tampering::File(|lines| drop(lines.remove(9)))),
+        ("two lines swapped", Tampering::File(|lines| lines.swap(9, 12))),
+        (
+            "the last lines cut off",
+            Tampering::File(|lines| lines.truncate(lines.len() - 3)),
+        ),
+        (
+            "an entry edited",
+            Tampering::Ledger(
+                "update event set line = replace(line, '\"time\":\"2', '\"time\":\"1') where sequence = 9",
+            ),
+        ),
+        (
+            "an entry removed",
+            Tampering::Ledger("delete from event where sequence = 9"),
+        ),
+        (
+            "two entries swapped",
+            Tampering::Ledger(
+                "update event set line = (select line from event where sequence = 21 - event.sequence) \
+                 where sequence in (9, 12)",
+            ),
+        ),
+        (
+            "the last entries cut off",
+            Tampering::Ledger("delete from event where sequence > (select max(sequence) - 3 from event)"),
+        ),
+    ];
+    for (what, tampering) in cases {
+        // 2. One change while nobody looks.
+        fs::remove_dir_all(&data).unwrap();
+        run_ok(Command::new("cp").arg("-a").arg(&good).arg(&data)).unwrap();
+        match tampering {
+            Tampering::File(change) => {
+                let file = day_files(&data).pop().unwrap();
+                let before = fs::read_to_string(&file).unwrap();
+                let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
+                change(&mut lines);
+                let after = lines.join("\n") + "\n";
+                assert_ne!(before, after, "{what}");
+                fs::write(&file, after).unwrap();
+                // The document's script needs a recorded head to see the end missing; everything else it sees by itself.
+                let checked = check_files(&data);
+                assert_eq!(
+                    checked.success(),
+                    what.contains("cut off"),
+                    "{what}: {}",
+                    checked.text()
+                );
+            }
+            Tampering::Ledger(sql) => {
+                let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nn = c.execute(sys.argv[2]).rowcount\n\
+                              c.commit()\nassert n > 0";
+                let ledger = data.join("backend/ledger.db");
+                let done = Venv::open()
+                    .unwrap()
+                    .run(script, [ledger.to_str().unwrap(), sql])
+                    .unwrap();
+                assert!(done.success(), "{what}: {}", done.text());
+            }
+        }
+
+        // 3. `audit verify` says so, by its exit code and in words.
+        let signet = stopped.start();
+        let verdict = signet.ctl(&["audit", "verify", "--format", "json"]);
+        assert_eq!(verdict.code, 1, "{what}: {}", verdict.text());
+        let verdict: Value = serde_json::from_str(&verdict.stdout).unwrap();
+        assert_eq!(verdict["ok"], false, "{what}: {verdict}");
+        println!("{what}: {}", verdict["reason"]);
+        stopped = signet.stop();
+    }
+}

@@ -101,9 +101,10 @@ impl Counted {
     fn take(&mut self, now: UnixSeconds) -> Denial {
         let mut denial = self.last.clone();
         if self.count > 1 {
-            denial
-                .reason
-                .push_str(&format!(" ({} such requests since {})", self.count, self.recorded));
+            denial.reason.push_str(&format!(
+                " ({} such requests since {})",
+                self.count, self.recorded
+            ));
         }
         self.count = 0;
         self.recorded = now;
@@ -137,18 +138,43 @@ mod tests {
     fn refusals_alike_are_one_entry_a_minute_with_their_count() {
         let denials = Denials::default();
         let start = UnixSeconds(0);
-        assert_eq!(denials.note(denial("ana", "connect", 1), start), Some(denial("ana", "connect", 1)));
+        assert_eq!(
+            denials.note(denial("ana", "connect", 1), start),
+            Some(denial("ana", "connect", 1))
+        );
         for port in 2..2_000 {
-            assert_eq!(denials.note(denial("ana", "connect", port), UnixSeconds(59)), None);
+            assert_eq!(
+                denials.note(denial("ana", "connect", port), UnixSeconds(59)),
+                None
+            );
         }
-        assert!(denials.note(denial("bob", "connect", 1), start).is_some(), "somebody else");
-        assert!(denials.note(denial("ana", "status:read", 1), start).is_some(), "something else");
+        assert!(
+            denials.note(denial("bob", "connect", 1), start).is_some(),
+            "somebody else"
+        );
+        assert!(
+            denials.note(denial("ana", "status:read", 1), start).is_some(),
+            "something else"
+        );
         assert_eq!(denials.due(UnixSeconds(59), false), []);
         let due = denials.due(UnixSeconds(60), false);
         assert_eq!(due.len(), 1);
-        assert!(due[0].reason.contains("1998 such requests since 1970-01-01T00:00:00Z"), "{due:?}");
-        assert_eq!(denials.due(UnixSeconds(200), true), [], "nothing is recorded twice");
-        assert!(denials.note(denial("ana", "connect", 1), UnixSeconds(200)).is_some());
+        assert!(
+            due[0]
+                .reason
+                .contains("1998 such requests since 1970-01-01T00:00:00Z"),
+            "{due:?}"
+        );
+        assert_eq!(
+            denials.due(UnixSeconds(200), true),
+            [],
+            "nothing is recorded twice"
+        );
+        assert!(
+            denials
+                .note(denial("ana", "connect", 1), UnixSeconds(200))
+                .is_some()
+        );
     }
 
     #[test]
@@ -164,7 +190,11 @@ mod tests {
         let denials = Denials::default();
         let now = UnixSeconds(0);
         for number in 0..KINDS_MAX {
-            assert!(denials.note(denial(&number.to_string(), "connect", 1), now).is_some());
+            assert!(
+                denials
+                    .note(denial(&number.to_string(), "connect", 1), now)
+                    .is_some()
+            );
         }
         assert!(denials.note(denial("one more", "connect", 1), now).is_some());
         assert_eq!(denials.note(denial("and another", "connect", 1), now), None);

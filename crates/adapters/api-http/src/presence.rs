@@ -26,7 +26,11 @@ impl Front {
         let serves = running
             .filter(|running| self.now() <= running.credential.not_after())
             .map(|running| running.credential.generation());
-        let hosts = if running.is_some() { self.trusted_hosts() } else { BTreeSet::new() };
+        let hosts = if running.is_some() {
+            self.trusted_hosts()
+        } else {
+            BTreeSet::new()
+        };
         for name in LISTENERS {
             self.cluster.note_presence(Presence {
                 name: name.to_owned(),
@@ -79,10 +83,14 @@ impl Front {
         };
         let (severity, state) = match self.serves_until() {
             None => (Severity::High, "does not serve: it has no certificate".to_owned()),
-            Some(until) if self.is_serving() => {
-                (lagging, format!("goes on with a certificate that ends on {until}"))
-            }
-            Some(until) => (Severity::High, format!("serves nobody: its certificate ended on {until}")),
+            Some(until) if self.is_serving() => (
+                lagging,
+                format!("goes on with a certificate that ends on {until}"),
+            ),
+            Some(until) => (
+                Severity::High,
+                format!("serves nobody: its certificate ended on {until}"),
+            ),
         };
         Alert {
             id,

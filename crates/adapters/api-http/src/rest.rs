@@ -102,7 +102,11 @@ mod tests {
         rest.begin(cause(&["token"]), "away".into(), now);
         assert!(rest.holds(&cause(&["token"]), now).is_some());
         assert_eq!(rest.holds(&cause(&[]), now), None, "the token is back");
-        assert_eq!(rest.holds(&cause(&["token"]), UnixSeconds(0)), None, "the clock went back");
+        assert_eq!(
+            rest.holds(&cause(&["token"]), UnixSeconds(0)),
+            None,
+            "the clock went back"
+        );
         rest.end();
         assert_eq!(rest.holds(&cause(&["token"]), now), None);
     }

@@ -48,7 +48,9 @@ pub enum ReloadError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Issuing a certificate failed lately and nothing changed since: every attempt writes to the log, so it is not tried at every turn.
-    #[error("no certificate could be issued for the listeners, and it is not tried again before {until}: {cause}")]
+    #[error(
+        "no certificate could be issued for the listeners, and it is not tried again before {until}: {cause}"
+    )]
     Resting {
         /// Why the last attempt failed.
         cause: String,
@@ -201,12 +203,19 @@ impl Front {
                 Err(_) => return Err(ReloadError::Trust(error)),
             },
         };
-        let trust = if *before.trust == trust { Arc::clone(&before.trust) } else { Arc::new(trust) };
+        let trust = if *before.trust == trust {
+            Arc::clone(&before.trust)
+        } else {
+            Arc::new(trust)
+        };
         self.installed.store(Arc::new(Installed {
             trust: Arc::clone(&trust),
             running: before.running.clone(),
         }));
-        let present = before.running.as_ref().map(|running| Arc::clone(&running.credential));
+        let present = before
+            .running
+            .as_ref()
+            .map(|running| Arc::clone(&running.credential));
         let (credential, unissued) = match (self.credential(present.clone(), rest).await, present) {
             (Ok(credential), _) => (credential, None),
             (Err(error), Some(present)) => (present, Some(error)),

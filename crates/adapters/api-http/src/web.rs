@@ -131,8 +131,8 @@ async fn openid_configuration(State(service): Shared) -> Response {
         names
     });
     let issuer = service.cluster.oidc_issuer();
-    let document = algorithms
-        .map(|algorithms| Json(jwt::openid_configuration(&issuer, &algorithms)).into_response());
+    let document =
+        algorithms.map(|algorithms| Json(jwt::openid_configuration(&issuer, &algorithms)).into_response());
     answer(&service, document.map_err(Problem::Cluster))
 }
 

@@ -442,7 +442,11 @@ fn check_former(
 ) -> Option<Vec<CaKeyConfig>> {
     const PATH: &str = "auth_service.former_ca_key_params";
     if files.len() > FORMER_MAX {
-        problems.missing(PATH, format!("{} entries are too many", files.len()), format!("keep at most {FORMER_MAX}"));
+        problems.missing(
+            PATH,
+            format!("{} entries are too many", files.len()),
+            format!("keep at most {FORMER_MAX}"),
+        );
         return None;
     }
     let mut former = Vec::new();
@@ -470,7 +474,8 @@ fn check_ca_keys(
     match (pkcs11, aws_kms) {
         (None, None) => Some(CaKeyConfig::Software),
         (Some(pkcs11), None) => {
-            pkcs11::check(&format!("{section}.pkcs11"), pkcs11.value, environment, problems).map(CaKeyConfig::Pkcs11)
+            pkcs11::check(&format!("{section}.pkcs11"), pkcs11.value, environment, problems)
+                .map(CaKeyConfig::Pkcs11)
         }
         (None, Some(aws_kms)) => {
             aws_kms::check(&format!("{section}.aws_kms"), aws_kms.value, problems).map(CaKeyConfig::AwsKms)

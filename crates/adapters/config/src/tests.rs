@@ -144,9 +144,15 @@ fn former_custodies_are_a_list_and_their_problems_name_the_entry() {
     let text = "auth_service:\n  former_ca_key_params:\n    - pkcs11: {module_path: /m.so, token_label: old, pin: '1'}\n    - aws_kms: {account: '123456789012', region: eu-west-1}\n";
     let config = load(text, &root()).unwrap();
     assert_eq!(config.auth.former_ca_keys.len(), 2);
-    let bad = load("auth_service:\n  former_ca_key_params:\n    - pkcs11: {module_path: m.so}\n    - {}\n", &root());
+    let bad = load(
+        "auth_service:\n  former_ca_key_params:\n    - pkcs11: {module_path: m.so}\n    - {}\n",
+        &root(),
+    );
     let text = bad.unwrap_err().to_string();
-    assert!(text.contains("former_ca_key_params[0].pkcs11.module_path"), "{text}");
+    assert!(
+        text.contains("former_ca_key_params[0].pkcs11.module_path"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -79,7 +79,11 @@ impl Ledger for MemoryLedger {
         Ok(self.lock().certificates(query))
     }
 
-    async fn revocations(&self, authority: AuthorityType, unexpired_at: UnixSeconds) -> Result<Vec<Revoked>, LedgerError> {
+    async fn revocations(
+        &self,
+        authority: AuthorityType,
+        unexpired_at: UnixSeconds,
+    ) -> Result<Vec<Revoked>, LedgerError> {
         Ok(self.lock().revocations(authority, unexpired_at))
     }
 

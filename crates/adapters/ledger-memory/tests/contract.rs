@@ -20,7 +20,10 @@ impl Bench for MemoryBench {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { persists: false, refuses_writes: true }
+        Capabilities {
+            persists: false,
+            refuses_writes: true,
+        }
     }
 
     async fn open(&self) -> Result<Box<dyn Opened>, BenchError> {

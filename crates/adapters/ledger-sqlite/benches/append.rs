@@ -52,7 +52,10 @@ fn announced(serial: &str, number: u64) -> Record {
         uid: KeyId::from_random([number as u8; 16]).to_string(),
         unix_millis: NOON * 1_000 + number as i64,
         cluster_name: ClusterName::parse("prod.example.com").unwrap(),
-        actor: Actor::Identity { user: "alice@example.com".to_owned(), remote: "192.0.2.17:49152".to_owned() },
+        actor: Actor::Identity {
+            user: "alice@example.com".to_owned(),
+            remote: "192.0.2.17:49152".to_owned(),
+        },
         event: AuditEvent::CertificateCreated {
             authority: AuthorityType::User,
             form: KeyForm::Tls,
@@ -85,9 +88,19 @@ fn issued(serial: String) -> Record {
 async fn issue(ledger: &SqliteLedger) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let text = serial(number);
-    let taken = Record::Serial { authority: AuthorityType::User, form: KeyForm::Tls, serial: text.clone() };
-    ledger.append(vec![announced(&text, number), taken]).await.expect("the event is written");
-    ledger.append(vec![issued(text)]).await.expect("the certificate is written");
+    let taken = Record::Serial {
+        authority: AuthorityType::User,
+        form: KeyForm::Tls,
+        serial: text.clone(),
+    };
+    ledger
+        .append(vec![announced(&text, number), taken])
+        .await
+        .expect("the event is written");
+    ledger
+        .append(vec![issued(text)])
+        .await
+        .expect("the certificate is written");
 }
 
 /// Issues `count` certificates by so many tasks at the same time.
@@ -114,21 +127,36 @@ fn issue_all(runtime: &Runtime, ledger: &Arc<SqliteLedger>, tasks: u64, count: u
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after_name = stat.rsplit(')').next().unwrap();
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum();
     Duration::from_millis(ticks * 10)
 }
 
 fn issuing(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let mut group = criterion.benchmark_group("ledger-sqlite");
-    group.sample_size(10).measurement_time(Duration::from_secs(5)).throughput(Throughput::Elements(1));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(5))
+        .throughput(Throughput::Elements(1));
     for with_export in [false, true] {
         for tasks in [1, TASKS] {
             let folder = tempfile::tempdir().unwrap();
             let export_dir = with_export.then(|| folder.path().join("log"));
             let ledger = Arc::new(SqliteLedger::open(folder.path().join("ledger.db"), export_dir).unwrap());
             let (before, mut certificates) = (cpu(), 0);
-            let name = format!("certificate, {tasks} tasks, {} export", if with_export { "with" } else { "without" });
+            let name = format!(
+                "certificate, {tasks} tasks, {} export",
+                if with_export { "with" } else { "without" }
+            );
             group.bench_function(&name, |bench| {
                 bench.iter_custom(|count| {
                     certificates += count;

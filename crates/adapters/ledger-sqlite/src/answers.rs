@@ -19,7 +19,13 @@ impl Waiter {
     /// A waiter in the present runtime, if there is one, and what it waits on.
     pub(crate) fn new() -> (Self, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
-        (Self { reply, runtime: Handle::try_current().ok() }, answer)
+        (
+            Self {
+                reply,
+                runtime: Handle::try_current().ok(),
+            },
+            answer,
+        )
     }
 
     pub(crate) fn answer(self, answer: Answer) {
@@ -37,13 +43,20 @@ pub(crate) fn answer_all(answers: impl Iterator<Item = (Waiter, Answer)>) {
             waiter.answer(answer);
             continue;
         };
-        match of_runtimes.iter_mut().find(|(known, _)| known.id() == runtime.id()) {
+        match of_runtimes
+            .iter_mut()
+            .find(|(known, _)| known.id() == runtime.id())
+        {
             Some((_, answers)) => answers.push((waiter, answer)),
             None => of_runtimes.push((runtime.clone(), vec![(waiter, answer)])),
         }
     }
     for (runtime, answers) in of_runtimes {
-        let answer_each = move || answers.into_iter().for_each(|(waiter, answer)| waiter.answer(answer));
+        let answer_each = move || {
+            answers
+                .into_iter()
+                .for_each(|(waiter, answer)| waiter.answer(answer))
+        };
         // A runtime that shut down has nobody left who waits.
         drop(runtime.spawn(async move { answer_each() }));
     }

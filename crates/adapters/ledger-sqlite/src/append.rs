@@ -46,9 +46,19 @@ impl From<rusqlite::Error> for Stop {
 
 /// What will be written of a record.
 enum Planned<'r> {
-    Event { entry: Entry, envelope: &'r Envelope, latest_millis: i64 },
-    Serial { key: Vec<u8>, number: i64 },
-    Certificate { certificate: &'r IssuedCertificate, number: i64 },
+    Event {
+        entry: Entry,
+        envelope: &'r Envelope,
+        latest_millis: i64,
+    },
+    Serial {
+        key: Vec<u8>,
+        number: i64,
+    },
+    Certificate {
+        certificate: &'r IssuedCertificate,
+        number: i64,
+    },
     /// What cannot be refused is written as it is.
     Revocation(&'r Record),
 }
@@ -61,7 +71,8 @@ impl<'c> Statements<'c> {
             rollback: connection.prepare("ROLLBACK")?,
             event: connection.prepare("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?,
             has_certificate: connection.prepare("SELECT 1 FROM certificate WHERE number = ?1")?,
-            certificate: connection.prepare("INSERT INTO certificate VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?,
+            certificate: connection
+                .prepare("INSERT INTO certificate VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?,
             revocation: connection.prepare(
                 "INSERT OR IGNORE INTO revocation (authority, serial, revoked_at, reason, not_after) \
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -83,9 +94,24 @@ impl<'c> Statements<'c> {
         if let Some(settled) = self.serials.settle()? {
             last.settled = settled;
         }
-        let Last { head, serials, settled, latest_millis, backstep_millis, exported } = &*last;
+        let Last {
+            head,
+            serials,
+            settled,
+            latest_millis,
+            backstep_millis,
+            exported,
+        } = &*last;
         let (sequence, exported) = (to_sql(head.sequence), to_sql(*exported));
-        self.head.execute(params![sequence, head.hash, serials, settled, latest_millis, backstep_millis, exported])?;
+        self.head.execute(params![
+            sequence,
+            head.hash,
+            serials,
+            settled,
+            latest_millis,
+            backstep_millis,
+            exported
+        ])?;
         self.commit.execute([])?;
         self.serials.committed();
         Ok(())
@@ -99,7 +125,12 @@ impl<'c> Statements<'c> {
     }
 
     /// Adds one append to the transaction: `last` moves and `entries` grow, or, when it is refused, neither.
-    pub(crate) fn append(&mut self, records: &[Record], last: &mut Last, entries: &mut Vec<Entry>) -> Result<(), Stop> {
+    pub(crate) fn append(
+        &mut self,
+        records: &[Record],
+        last: &mut Last,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Stop> {
         let mut next = *last;
         let mut plan = Vec::with_capacity(records.len());
         for record in records {
@@ -114,10 +145,19 @@ impl<'c> Statements<'c> {
     }
 
     /// Decides what becomes of a record after those planned before it. Writes nothing.
-    fn decide<'r>(&mut self, record: &'r Record, plan: &[Planned<'_>], next: &mut Last) -> Result<Planned<'r>, Stop> {
+    fn decide<'r>(
+        &mut self,
+        record: &'r Record,
+        plan: &[Planned<'_>],
+        next: &mut Last,
+    ) -> Result<Planned<'r>, Stop> {
         match record {
             Record::Event(envelope) => place(envelope, next),
-            Record::Serial { authority, form, serial } => self.reserve(*authority, *form, serial, plan, next),
+            Record::Serial {
+                authority,
+                form,
+                serial,
+            } => self.reserve(*authority, *form, serial, plan, next),
             Record::Certificate(certificate) => self.match_serial(certificate, plan),
             Record::Revocation { .. } => Ok(Planned::Revocation(record)),
         }
@@ -133,32 +173,55 @@ impl<'c> Statements<'c> {
     ) -> Result<Planned<'r>, Stop> {
         let key = serial_key(authority, form, serial);
         if planned_number(plan, &key).is_some() || self.serials.number(&key)?.is_some() {
-            return Err(Stop::Refused(LedgerError::SerialTaken { authority, serial: serial.to_owned() }));
+            return Err(Stop::Refused(LedgerError::SerialTaken {
+                authority,
+                serial: serial.to_owned(),
+            }));
         }
         next.serials = next.serials.saturating_add(1);
-        Ok(Planned::Serial { key, number: next.serials })
+        Ok(Planned::Serial {
+            key,
+            number: next.serials,
+        })
     }
 
-    fn match_serial<'r>(&mut self, certificate: &'r IssuedCertificate, plan: &[Planned<'_>]) -> Result<Planned<'r>, Stop> {
+    fn match_serial<'r>(
+        &mut self,
+        certificate: &'r IssuedCertificate,
+        plan: &[Planned<'_>],
+    ) -> Result<Planned<'r>, Stop> {
         let key = serial_key(certificate.authority, certificate.form, &certificate.serial);
         let number = match planned_number(plan, &key) {
             Some(number) => Some(number),
             None => self.serials.number(&key)?,
         };
         let Some(number) = number else {
-            return Err(Stop::Refused(LedgerError::Malformed("a certificate's serial was not taken before")));
+            return Err(Stop::Refused(LedgerError::Malformed(
+                "a certificate's serial was not taken before",
+            )));
         };
         let is_same = |planned: &Planned<'_>| matches!(planned, Planned::Certificate { number: other, .. } if *other == number);
         if plan.iter().any(is_same) || self.has_certificate.exists([number])? {
-            return Err(Stop::Refused(LedgerError::Malformed("a certificate with this serial is recorded already")));
+            return Err(Stop::Refused(LedgerError::Malformed(
+                "a certificate with this serial is recorded already",
+            )));
         }
         Ok(Planned::Certificate { certificate, number })
     }
 
     fn write(&mut self, planned: Planned<'_>, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
         match planned {
-            Planned::Event { entry, envelope, latest_millis } => {
-                let Envelope { unix_millis, actor, event, .. } = envelope;
+            Planned::Event {
+                entry,
+                envelope,
+                latest_millis,
+            } => {
+                let Envelope {
+                    unix_millis,
+                    actor,
+                    event,
+                    ..
+                } = envelope;
                 let sequence = to_sql(entry.head.sequence);
                 self.event.execute(params![
                     sequence,
@@ -172,8 +235,20 @@ impl<'c> Statements<'c> {
             }
             Planned::Serial { key, number } => self.serials.take(key, number)?,
             Planned::Certificate { certificate, number } => self.write_certificate(certificate, number)?,
-            Planned::Revocation(Record::Revocation { authority, serial, revoked_at, reason, not_after }) => {
-                self.revocation.execute(params![authority.as_str(), serial, revoked_at.0, reason, not_after.0])?;
+            Planned::Revocation(Record::Revocation {
+                authority,
+                serial,
+                revoked_at,
+                reason,
+                not_after,
+            }) => {
+                self.revocation.execute(params![
+                    authority.as_str(),
+                    serial,
+                    revoked_at.0,
+                    reason,
+                    not_after.0
+                ])?;
             }
             Planned::Revocation(Record::Event(_) | Record::Serial { .. } | Record::Certificate(_)) => {}
         }
@@ -210,19 +285,30 @@ impl<'c> Statements<'c> {
 
 /// Gives an event its place in the chain.
 fn place<'r>(envelope: &'r Envelope, next: &mut Last) -> Result<Planned<'r>, Stop> {
-    let too_large = |_| Stop::Refused(LedgerError::Malformed("an event's line is longer than 65,536 bytes"));
+    let too_large = |_| {
+        Stop::Refused(LedgerError::Malformed(
+            "an event's line is longer than 65,536 bytes",
+        ))
+    };
     let entry = seal(envelope, next.head).map_err(too_large)?;
     next.head = entry.head;
     next.latest_millis = next.latest_millis.max(envelope.unix_millis);
     let backstep = next.latest_millis.saturating_sub(envelope.unix_millis);
     next.backstep_millis = next.backstep_millis.max(backstep);
-    Ok(Planned::Event { entry, envelope, latest_millis: next.latest_millis })
+    Ok(Planned::Event {
+        entry,
+        envelope,
+        latest_millis: next.latest_millis,
+    })
 }
 
 /// The number a serial will have when the plan is carried out.
 fn planned_number(plan: &[Planned<'_>], wanted: &[u8]) -> Option<i64> {
     plan.iter().find_map(|planned| match planned {
         Planned::Serial { key, number } if key == wanted => Some(*number),
-        Planned::Serial { .. } | Planned::Event { .. } | Planned::Certificate { .. } | Planned::Revocation(_) => None,
+        Planned::Serial { .. }
+        | Planned::Event { .. }
+        | Planned::Certificate { .. }
+        | Planned::Revocation(_) => None,
     })
 }

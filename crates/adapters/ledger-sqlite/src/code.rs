@@ -27,7 +27,9 @@ fn pack(serial: &str, key: &mut Vec<u8>) -> bool {
     key.push(AS_HEX);
     let mut digits = serial.bytes();
     while let Some(high) = digits.next() {
-        let (Some(high), Some(low)) = (nibble(high), digits.next().and_then(nibble)) else { return false };
+        let (Some(high), Some(low)) = (nibble(high), digits.next().and_then(nibble)) else {
+            return false;
+        };
         key.push(high << 4 | low);
     }
     true
@@ -97,7 +99,10 @@ mod tests {
                     let serial = format!("{first}{second}{third}");
                     let key = serial_key(AuthorityType::Host, KeyForm::Ssh, &serial);
                     let other = keys.insert(key, serial.clone());
-                    assert!(other.as_ref().is_none_or(|other| *other == serial), "{serial:?} and {other:?}");
+                    assert!(
+                        other.as_ref().is_none_or(|other| *other == serial),
+                        "{serial:?} and {other:?}"
+                    );
                 }
             }
         }
@@ -107,10 +112,16 @@ mod tests {
     fn keys_are_stored_and_never_change() {
         let key = |authority, serial| serial_key(authority, KeyForm::Tls, serial);
         assert_eq!(key(AuthorityType::Host, "0aff"), [1, 2, 1, 0x0a, 0xff]);
-        assert_eq!(key(AuthorityType::Windows, "0Aff"), [11, 2, 0, b'0', b'A', b'f', b'f']);
+        assert_eq!(
+            key(AuthorityType::Windows, "0Aff"),
+            [11, 2, 0, b'0', b'A', b'f', b'f']
+        );
         assert_eq!(key(AuthorityType::User, "123"), [2, 2, 0, b'1', b'2', b'3']);
         assert_eq!(serial_key(AuthorityType::Jwt, KeyForm::Jwt, "-"), [6, 3, 0, b'-']);
-        assert_eq!(serial_key(AuthorityType::Openssh, KeyForm::Ssh, "10"), [5, 1, 1, 0x10]);
+        assert_eq!(
+            serial_key(AuthorityType::Openssh, KeyForm::Ssh, "10"),
+            [5, 1, 1, 0x10]
+        );
         let numbers = AuthorityType::ALL.map(authority_number);
         assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     }

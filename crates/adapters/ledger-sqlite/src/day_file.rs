@@ -38,7 +38,11 @@ impl DayFile {
     pub(crate) fn open(dir: &Path, day: &str, after: u64) -> io::Result<Self> {
         let path = path(dir, day);
         let mut options = OpenOptions::new();
-        options.read(true).append(true).mode(0o600).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+        options
+            .read(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
         let file = match options.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = options.create_new(true).open(&path)?;
@@ -61,7 +65,17 @@ impl DayFile {
             pending.truncate(pending.len() - zeros);
         }
         let day = day.to_owned();
-        Ok(Self { day, path, file, identity, last_number, pending, matched: 0, buffer: Vec::new(), foreign: None })
+        Ok(Self {
+            day,
+            path,
+            file,
+            identity,
+            last_number,
+            pending,
+            matched: 0,
+            buffer: Vec::new(),
+            foreign: None,
+        })
     }
 
     pub(crate) fn day(&self) -> &str {
@@ -84,7 +98,9 @@ impl DayFile {
 
     /// Whether its name still leads to it.
     pub(crate) fn is_in_place(&self) -> bool {
-        self.path.symlink_metadata().is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity)
+        self.path
+            .symlink_metadata()
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity)
     }
 
     /// Adds a line, unless it stands there already.
@@ -95,7 +111,10 @@ impl DayFile {
             self.buffer.push(b'\n');
             return Ok(());
         }
-        if rest.strip_prefix(line.as_bytes()).is_some_and(|after| after.starts_with(b"\n")) {
+        if rest
+            .strip_prefix(line.as_bytes())
+            .is_some_and(|after| after.starts_with(b"\n"))
+        {
             self.matched += line.len() + 1;
             return Ok(());
         }
@@ -110,7 +129,8 @@ impl DayFile {
             self.file.set_len(length.saturating_sub(rest_bytes as u64))?;
         } else {
             // Evidence is left where it is.
-            self.foreign = Some("it holds lines the ledger does not; `signetctl audit verify` names them".to_owned());
+            self.foreign =
+                Some("it holds lines the ledger does not; `signetctl audit verify` names them".to_owned());
             if !ends_in_line_feed {
                 self.buffer.push(b'\n');
             }
@@ -143,13 +163,22 @@ pub(crate) fn path(dir: &Path, day: &str) -> PathBuf {
 pub(crate) fn day_of(name: &str) -> Option<&str> {
     let day = name.strip_suffix(".jsonl")?;
     let is_day = day.len() == "2026-03-01".len()
-        && day.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+        && day.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 4 | 7) {
+                byte == b'-'
+            } else {
+                byte.is_ascii_digit()
+            }
+        });
     is_day.then_some(day)
 }
 
 /// The number a line gives itself.
 pub(crate) fn number_of(line: &[u8]) -> Option<u64> {
-    let digits = line.strip_prefix(b"{\"ei\":")?.split(|byte| *byte == b',').next()?;
+    let digits = line
+        .strip_prefix(b"{\"ei\":")?
+        .split(|byte| *byte == b',')
+        .next()?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 

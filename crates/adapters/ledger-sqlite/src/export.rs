@@ -55,8 +55,16 @@ impl Export {
     /// Begins where the database says the export stands; from the start when the folder has no file of it.
     pub(crate) fn start(dir: PathBuf, connection: &Connection, last: Last) -> Self {
         let (head, exported) = (last.head.sequence, last.exported);
-        let mut export =
-            Self { dir, head, exported, kept: exported, current: None, linked: None, stuck: None, lasting: None };
+        let mut export = Self {
+            dir,
+            head,
+            exported,
+            kept: exported,
+            current: None,
+            linked: None,
+            stuck: None,
+            lasting: None,
+        };
         if let Err(trouble) = export.prepare(connection) {
             export.stop(trouble);
         }
@@ -65,7 +73,10 @@ impl Export {
 
     /// The trouble there is.
     pub(crate) fn trouble(&self) -> Option<ExportTrouble> {
-        self.stuck.as_ref().map(|(trouble, _)| trouble.clone()).or_else(|| self.lasting.clone())
+        self.stuck
+            .as_ref()
+            .map(|(trouble, _)| trouble.clone())
+            .or_else(|| self.lasting.clone())
     }
 
     /// The last entry whose line is in the files.
@@ -91,10 +102,16 @@ impl Export {
     /// Takes a turn: copies the entries of a commit, or catches up a little, or puts lines on the disk.
     pub(crate) fn follow(&mut self, entries: &[Entry], head: u64, connection: &Connection) {
         self.head = head;
-        if self.stuck.as_ref().is_some_and(|(_, retry)| Instant::now() < *retry) {
+        if self
+            .stuck
+            .as_ref()
+            .is_some_and(|(_, retry)| Instant::now() < *retry)
+        {
             return;
         }
-        let is_next = entries.first().is_some_and(|first| first.head.sequence == self.exported + 1);
+        let is_next = entries
+            .first()
+            .is_some_and(|first| first.head.sequence == self.exported + 1);
         let result = if is_next {
             self.put(entries)
         } else if self.exported < self.head {
@@ -136,7 +153,11 @@ impl Export {
     /// Makes the folder, and looks whether the files still hold what the database says they do.
     fn prepare(&mut self, connection: &Connection) -> Result<(), ExportTrouble> {
         let Self { dir, .. } = self;
-        DirBuilder::new().recursive(true).mode(0o700).create(&*dir).map_err(|error| trouble(dir, &error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&*dir)
+            .map_err(|error| trouble(dir, &error))?;
         let mut names = Vec::new();
         for found in std::fs::read_dir(&*dir).map_err(|error| trouble(dir, &error))? {
             names.push(found.map_err(|error| trouble(dir, &error))?.file_name());
@@ -147,8 +168,12 @@ impl Export {
         if self.exported == 0 {
             return Ok(());
         }
-        let line = schema::line(connection, self.exported).map_err(|error| trouble(&self.dir, &io::Error::other(error)))?;
-        let entry = Entry { head: Head::EMPTY, line: line.unwrap_or_default() };
+        let line = schema::line(connection, self.exported)
+            .map_err(|error| trouble(&self.dir, &io::Error::other(error)))?;
+        let entry = Entry {
+            head: Head::EMPTY,
+            line: line.unwrap_or_default(),
+        };
         let Some(day) = entry.day() else { return Ok(()) };
         let path = path(&self.dir, day);
         let is_there = path.symlink_metadata().is_ok();
@@ -156,12 +181,19 @@ impl Export {
             self.current = Some(self.open(day)?);
         }
         if self.current.as_ref().and_then(DayFile::last_number) != Some(self.exported) {
-            let what = if is_there { "it was truncated" } else { "it was removed" };
+            let what = if is_there {
+                "it was truncated"
+            } else {
+                "it was removed"
+            };
             let reason = format!(
                 "{what}: entry {} was in it; `signetctl audit verify` tells everything that is missing",
                 self.exported
             );
-            self.lasting = Some(ExportTrouble { path: path.display().to_string(), reason });
+            self.lasting = Some(ExportTrouble {
+                path: path.display().to_string(),
+                reason,
+            });
         }
         Ok(())
     }
@@ -171,7 +203,8 @@ impl Export {
     }
 
     fn catch_up(&mut self, connection: &Connection) -> Result<(), ExportTrouble> {
-        let entries = entries_after(connection, self.exported).map_err(|error| trouble(&self.dir, &io::Error::other(error)))?;
+        let entries = entries_after(connection, self.exported)
+            .map_err(|error| trouble(&self.dir, &io::Error::other(error)))?;
         if entries.is_empty() {
             let lost = io::Error::other(format!("the ledger has no entries after {}", self.exported));
             return Err(trouble(&self.dir, &lost));
@@ -186,8 +219,14 @@ impl Export {
             match last.day() {
                 Some(day) => self.put_day(day, entries)?,
                 None => {
-                    let reason = format!("entry {} is no line of a log and was left out", last.head.sequence);
-                    self.lasting = Some(ExportTrouble { path: self.dir.display().to_string(), reason });
+                    let reason = format!(
+                        "entry {} is no line of a log and was left out",
+                        last.head.sequence
+                    );
+                    self.lasting = Some(ExportTrouble {
+                        path: self.dir.display().to_string(),
+                        reason,
+                    });
                 }
             }
             self.exported = last.head.sequence;
@@ -199,8 +238,13 @@ impl Export {
         let mut file = match self.current.take() {
             Some(file) if file.day() == day && file.is_in_place() => file,
             Some(file) if file.day() == day => {
-                let reason = "it was moved or removed while it was written; its earlier lines are not in the new one".to_owned();
-                self.lasting = Some(ExportTrouble { path: file.path().display().to_string(), reason });
+                let reason =
+                    "it was moved or removed while it was written; its earlier lines are not in the new one"
+                        .to_owned();
+                self.lasting = Some(ExportTrouble {
+                    path: file.path().display().to_string(),
+                    reason,
+                });
                 self.open(day)?
             }
             Some(file) => {
@@ -210,10 +254,16 @@ impl Export {
             }
             None => self.open(day)?,
         };
-        let written = entries.iter().try_for_each(|entry| file.put(&entry.line)).and_then(|()| file.flush());
+        let written = entries
+            .iter()
+            .try_for_each(|entry| file.put(&entry.line))
+            .and_then(|()| file.flush());
         written.map_err(|error| trouble(file.path(), &error))?;
         if let Some(reason) = file.take_foreign() {
-            self.lasting = Some(ExportTrouble { path: file.path().display().to_string(), reason });
+            self.lasting = Some(ExportTrouble {
+                path: file.path().display().to_string(),
+                reason,
+            });
         }
         self.current = Some(file);
         self.link(day)
@@ -235,7 +285,9 @@ impl Export {
         let (link, draft) = (self.dir.join(LINK), self.dir.join(".events.log.new"));
         let linked = match std::fs::remove_file(&draft) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => symlink(format!("{day}.jsonl"), &draft).and_then(|()| std::fs::rename(&draft, &link)),
+            Ok(()) | Err(_) => {
+                symlink(format!("{day}.jsonl"), &draft).and_then(|()| std::fs::rename(&draft, &link))
+            }
         };
         linked.map_err(|error| trouble(&link, &error))?;
         self.linked = Some(day.to_owned());
@@ -245,7 +297,10 @@ impl Export {
 
 fn trouble(path: &Path, error: &io::Error) -> ExportTrouble {
     let reason = format!("{error}; the ledger goes on and the file is completed once it can be written");
-    ExportTrouble { path: path.display().to_string(), reason }
+    ExportTrouble {
+        path: path.display().to_string(),
+        reason,
+    }
 }
 
 fn entries_after(connection: &Connection, sequence: u64) -> rusqlite::Result<Vec<Entry>> {
@@ -253,7 +308,13 @@ fn entries_after(connection: &Connection, sequence: u64) -> rusqlite::Result<Vec
     let mut statement = connection.prepare_cached(select)?;
     let rows = statement.query_map([to_sql(sequence), CHUNK], |row| {
         let (sequence, line): (i64, String) = (row.get(0)?, row.get(1)?);
-        Ok(Entry { head: Head { sequence: from_sql(sequence), hash: [0; 32] }, line })
+        Ok(Entry {
+            head: Head {
+                sequence: from_sql(sequence),
+                hash: [0; 32],
+            },
+            line,
+        })
     })?;
     rows.collect()
 }

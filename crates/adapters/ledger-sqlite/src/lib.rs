@@ -65,7 +65,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { export_dir: None, pages_max: None, busy_timeout: Duration::from_secs(5) }
+        Self {
+            export_dir: None,
+            pages_max: None,
+            busy_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -99,7 +103,10 @@ impl Shared {
     }
 
     fn trouble(&self) -> Option<ExportTrouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set_trouble(&self, trouble: Option<ExportTrouble>) {
@@ -114,7 +121,13 @@ impl SqliteLedger {
     /// [`LedgerError::Damaged`] when the file is no ledger, or one of a newer version, or its last entry is not the recorded one;
     /// [`LedgerError::Unwritable`] when it cannot be made; [`LedgerError::Unavailable`] when another process has it open.
     pub fn open(path: impl AsRef<Path>, export_dir: Option<PathBuf>) -> Result<Self, LedgerError> {
-        Self::open_with(path, Options { export_dir, ..Options::default() })
+        Self::open_with(
+            path,
+            Options {
+                export_dir,
+                ..Options::default()
+            },
+        )
     }
 
     /// Opens the ledger with options.
@@ -125,7 +138,11 @@ impl SqliteLedger {
         let path = path.as_ref();
         let lock = schema::lock(path)?;
         let (connection, last) = schema::open(path, &options)?;
-        let shared = Arc::new(Shared { path: path.to_owned(), head: Mutex::new(last.head), trouble: Mutex::new(None) });
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            head: Mutex::new(last.head),
+            trouble: Mutex::new(None),
+        });
         let (sender, receiver) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), connection, last, options.export_dir.clone());
         let writer = std::thread::Builder::new()
@@ -133,15 +150,30 @@ impl SqliteLedger {
             .spawn(move || writer.run(&receiver))
             .map_err(|source| LedgerError::Unavailable(Box::new(source)))?;
         let readers = Arc::new(Readers::new(path.to_owned(), options.busy_timeout));
-        let Options { export_dir, pages_max: _, busy_timeout: _ } = options;
-        Ok(Self { shared, readers, export_dir, sender: Some(sender), writer: Some(writer), lock })
+        let Options {
+            export_dir,
+            pages_max: _,
+            busy_timeout: _,
+        } = options;
+        Ok(Self {
+            shared,
+            readers,
+            export_dir,
+            sender: Some(sender),
+            writer: Some(writer),
+            lock,
+        })
     }
 
     /// Checks a ledger that this process does not have open, and the copy in a folder, changing nothing.
     ///
     /// # Errors
     /// When the file cannot be read or is no ledger. What does not fit is no error but a finding.
-    pub fn verify_at(path: impl AsRef<Path>, export_dir: Option<&Path>, anchor: Option<Head>) -> Result<AuditReport, LedgerError> {
+    pub fn verify_at(
+        path: impl AsRef<Path>,
+        export_dir: Option<&Path>,
+        anchor: Option<Head>,
+    ) -> Result<AuditReport, LedgerError> {
         let path = path.as_ref();
         let readers = Readers::new(path.to_owned(), Options::default().busy_timeout);
         let connection = readers.connect()?;
@@ -151,12 +183,21 @@ impl SqliteLedger {
     }
 
     fn send(&self, message: Message) -> Result<(), LedgerError> {
-        let is_sent = self.sender.as_ref().is_some_and(|sender| sender.send(message).is_ok());
+        let is_sent = self
+            .sender
+            .as_ref()
+            .is_some_and(|sender| sender.send(message).is_ok());
         if is_sent { Ok(()) } else { Err(self.stopped()) }
     }
 
     fn stopped(&self) -> LedgerError {
-        LedgerError::Unavailable(format!("the writer of {} stopped; restart the service", self.shared.path.display()).into())
+        LedgerError::Unavailable(
+            format!(
+                "the writer of {} stopped; restart the service",
+                self.shared.path.display()
+            )
+            .into(),
+        )
     }
 }
 
@@ -186,16 +227,27 @@ impl Ledger for SqliteLedger {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<Entry>, LedgerError> {
         let query = query.clone();
-        Readers::read(&self.readers, move |connection, path| query::events(connection, path, &query)).await
+        Readers::read(&self.readers, move |connection, path| {
+            query::events(connection, path, &query)
+        })
+        .await
     }
 
     async fn certificates(&self, query: &CertificateQuery) -> Result<Vec<IssuedCertificate>, LedgerError> {
         let query = query.clone();
-        Readers::read(&self.readers, move |connection, path| query::certificates(connection, path, &query)).await
+        Readers::read(&self.readers, move |connection, path| {
+            query::certificates(connection, path, &query)
+        })
+        .await
     }
 
-    async fn revocations(&self, authority: AuthorityType, unexpired_at: UnixSeconds) -> Result<Vec<Revoked>, LedgerError> {
-        let revocations = move |connection: &_, path: &_| query::revocations(connection, path, authority, unexpired_at);
+    async fn revocations(
+        &self,
+        authority: AuthorityType,
+        unexpired_at: UnixSeconds,
+    ) -> Result<Vec<Revoked>, LedgerError> {
+        let revocations =
+            move |connection: &_, path: &_| query::revocations(connection, path, authority, unexpired_at);
         Readers::read(&self.readers, revocations).await
     }
 
@@ -205,7 +257,12 @@ impl Ledger for SqliteLedger {
         let exported = answer.await.map_err(|_| self.stopped())?;
         let export_dir = self.export_dir.clone();
         let verify = move |connection: &_, path: &_| {
-            verify::verify(connection, path, export_dir.as_deref().map(|dir| (dir, exported)), anchor)
+            verify::verify(
+                connection,
+                path,
+                export_dir.as_deref().map(|dir| (dir, exported)),
+                anchor,
+            )
         };
         Readers::read(&self.readers, verify).await
     }

@@ -34,7 +34,11 @@ use crate::schema;
 /// The kind of which nearly every row is; the index leaves it out.
 const COMMON_CODE: &str = "SC000I";
 
-pub(crate) fn events(connection: &Connection, path: &Path, query: &EventQuery) -> Result<Vec<Entry>, LedgerError> {
+pub(crate) fn events(
+    connection: &Connection,
+    path: &Path,
+    query: &EventQuery,
+) -> Result<Vec<Entry>, LedgerError> {
     let fault = |error: rusqlite::Error| read_fault(path, &error);
     // Bounds and rows of one moment.
     let snapshot = connection.unchecked_transaction().map_err(fault)?;
@@ -49,12 +53,16 @@ pub(crate) fn events(connection: &Connection, path: &Path, query: &EventQuery) -
 }
 
 fn entry(row: &Row<'_>, path: &Path) -> Result<Entry, LedgerError> {
-    let (sequence, line): (i64, String) =
-        (row.get(0), row.get(1)).pair().map_err(|error| read_fault(path, &error))?;
+    let (sequence, line): (i64, String) = (row.get(0), row.get(1))
+        .pair()
+        .map_err(|error| read_fault(path, &error))?;
     let sequence = from_sql(sequence);
     match Head::of_line(line.as_bytes()) {
         Some(head) if head.sequence == sequence => Ok(Entry { head, line }),
-        Some(_) | None => Err(damaged(path, &format!("entry {sequence} is no line of a log; `signetctl audit verify` tells more"))),
+        Some(_) | None => Err(damaged(
+            path,
+            &format!("entry {sequence} is no line of a log; `signetctl audit verify` tells more"),
+        )),
     }
 }
 
@@ -69,8 +77,20 @@ impl<A, B, E> Pair<A, B, E> for (Result<A, E>, Result<B, E>) {
     }
 }
 
-fn event_select(snapshot: &Connection, path: &Path, query: &EventQuery) -> Result<(String, Vec<Value>), LedgerError> {
-    let EventQuery { after, limit, kinds, user, since, until, newest_first } = query;
+fn event_select(
+    snapshot: &Connection,
+    path: &Path,
+    query: &EventQuery,
+) -> Result<(String, Vec<Value>), LedgerError> {
+    let EventQuery {
+        after,
+        limit,
+        kinds,
+        user,
+        since,
+        until,
+        newest_first,
+    } = query;
     let mut sql = "SELECT sequence, line FROM event WHERE 1".to_owned();
     let mut values = Vec::new();
     let mut and = |condition: &str, value: Value| {
@@ -79,18 +99,31 @@ fn event_select(snapshot: &Connection, path: &Path, query: &EventQuery) -> Resul
         values.push(value);
     };
     if let Some(after) = after {
-        and(if *newest_first { "sequence < ?" } else { "sequence > ?" }, to_sql(*after).into());
+        and(
+            if *newest_first {
+                "sequence < ?"
+            } else {
+                "sequence > ?"
+            },
+            to_sql(*after).into(),
+        );
     }
     if since.is_some() || until.is_some() {
         let last = schema::last(snapshot, path)?;
         if let Some(since) = since.map(millis) {
-            and("sequence >= ?", first_at(snapshot, path, last.head.sequence, since)?.into());
+            and(
+                "sequence >= ?",
+                first_at(snapshot, path, last.head.sequence, since)?.into(),
+            );
             and("unix_millis >= ?", since.into());
         }
         if let Some(until) = until.map(millis) {
             // From the first entry after which no clock went back so far, none is before `until`.
             let settled = until.saturating_add(last.backstep_millis);
-            and("sequence < ?", first_at(snapshot, path, last.head.sequence, settled)?.into());
+            and(
+                "sequence < ?",
+                first_at(snapshot, path, last.head.sequence, settled)?.into(),
+            );
             and("unix_millis < ?", until.into());
         }
     }
@@ -107,7 +140,11 @@ fn event_select(snapshot: &Connection, path: &Path, query: &EventQuery) -> Resul
         sql.push(')');
         values.extend(codes.into_iter().map(|code| Value::from(code.to_owned())));
     }
-    sql.push_str(if *newest_first { " ORDER BY sequence DESC LIMIT ?" } else { " ORDER BY sequence LIMIT ?" });
+    sql.push_str(if *newest_first {
+        " ORDER BY sequence DESC LIMIT ?"
+    } else {
+        " ORDER BY sequence LIMIT ?"
+    });
     values.push(i64::try_from(page_size(*limit)).unwrap_or(i64::MAX).into());
     Ok((sql, values))
 }
@@ -115,7 +152,10 @@ fn event_select(snapshot: &Connection, path: &Path, query: &EventQuery) -> Resul
 /// The codes of kinds given by name or code.
 fn codes(kinds: &[String]) -> BTreeSet<&str> {
     let mut codes: BTreeSet<&str> = kinds.iter().map(String::as_str).collect();
-    for kind in CATALOGUE.iter().filter(|known| kinds.iter().any(|kind| kind == known.name)) {
+    for kind in CATALOGUE
+        .iter()
+        .filter(|known| kinds.iter().any(|kind| kind == known.name))
+    {
         codes.extend(kind.codes);
     }
     codes
@@ -130,9 +170,15 @@ fn first_at(snapshot: &Connection, path: &Path, last: u64, unix_millis: i64) -> 
     let (mut low, mut high) = (1, to_sql(last).saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;
-        let latest: Option<i64> = statement.query_row([middle], |row| row.get(0)).optional().map_err(fault)?;
+        let latest: Option<i64> = statement
+            .query_row([middle], |row| row.get(0))
+            .optional()
+            .map_err(fault)?;
         let Some(latest) = latest else {
-            return Err(damaged(path, &format!("entry {middle} is missing; `signetctl audit verify` tells more")));
+            return Err(damaged(
+                path,
+                &format!("entry {middle} is missing; `signetctl audit verify` tells more"),
+            ));
         };
         if latest < unix_millis {
             low = middle + 1;
@@ -149,7 +195,15 @@ pub(crate) fn certificates(
     query: &CertificateQuery,
 ) -> Result<Vec<IssuedCertificate>, LedgerError> {
     let fault = |error: rusqlite::Error| read_fault(path, &error);
-    let CertificateQuery { authority, issuer, unexpired_at, serial, subject, offset, limit } = query;
+    let CertificateQuery {
+        authority,
+        issuer,
+        unexpired_at,
+        serial,
+        subject,
+        offset,
+        limit,
+    } = query;
     let snapshot = connection.unchecked_transaction().map_err(fault)?;
     let mut sql = "SELECT authority, form, serial, subject, issuer, not_before, not_after, event_uid, bytes \
                    FROM certificate WHERE 1"
@@ -194,11 +248,18 @@ pub(crate) fn certificates(
 }
 
 /// The numbers under which a serial was taken, by one authority or by any.
-fn numbers(snapshot: &Connection, authority: Option<AuthorityType>, serial: &str) -> rusqlite::Result<Vec<i64>> {
-    let authorities = AuthorityType::ALL.into_iter().filter(|one| authority.is_none_or(|wanted| wanted == *one));
+fn numbers(
+    snapshot: &Connection,
+    authority: Option<AuthorityType>,
+    serial: &str,
+) -> rusqlite::Result<Vec<i64>> {
+    let authorities = AuthorityType::ALL
+        .into_iter()
+        .filter(|one| authority.is_none_or(|wanted| wanted == *one));
     let forms = [KeyForm::Ssh, KeyForm::Tls, KeyForm::Jwt];
-    let keys: Vec<Vec<u8>> =
-        authorities.flat_map(|one| forms.map(|form| serial_key(one, form, serial))).collect();
+    let keys: Vec<Vec<u8>> = authorities
+        .flat_map(|one| forms.map(|form| serial_key(one, form, serial)))
+        .collect();
     let marks = vec!["?"; keys.len()].join(",");
     let select = format!(
         "SELECT number FROM serial WHERE key IN ({marks}) UNION \
@@ -251,21 +312,39 @@ pub(crate) fn revocations(
             not_after: UnixSeconds(row.get(3)?),
         })
     };
-    let rows = statement.query_map(params![authority.as_str(), unexpired_at.0], revoked).map_err(fault)?;
+    let rows = statement
+        .query_map(params![authority.as_str(), unexpired_at.0], revoked)
+        .map_err(fault)?;
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
 }
 
 /// The revocations of every authority, those of expired certificates included.
-pub(crate) fn every_revocation(connection: &Connection, path: &Path) -> Result<Vec<(AuthorityType, Revoked)>, LedgerError> {
+pub(crate) fn every_revocation(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Vec<(AuthorityType, Revoked)>, LedgerError> {
     let select = "SELECT authority, serial, revoked_at, reason, not_after FROM revocation ORDER BY number";
     let revoked = |row: &Row<'_>| {
         let [revoked_at, not_after] = [row.get(2)?, row.get(4)?].map(UnixSeconds);
-        Ok((word(row, 0)?, Revoked { serial: row.get(1)?, revoked_at, reason: row.get(3)?, not_after }))
+        Ok((
+            word(row, 0)?,
+            Revoked {
+                serial: row.get(1)?,
+                revoked_at,
+                reason: row.get(3)?,
+                not_after,
+            },
+        ))
     };
-    let mut statement = connection.prepare(select).map_err(|error| read_fault(path, &error))?;
-    let rows = statement.query_map([], revoked).map_err(|error| read_fault(path, &error))?;
-    rows.collect::<rusqlite::Result<_>>().map_err(|error| match error.sqlite_error_code() {
-        Some(_) => read_fault(path, &error),
-        None => damaged(path, &format!("a revocation cannot be read ({error})")),
-    })
+    let mut statement = connection
+        .prepare(select)
+        .map_err(|error| read_fault(path, &error))?;
+    let rows = statement
+        .query_map([], revoked)
+        .map_err(|error| read_fault(path, &error))?;
+    rows.collect::<rusqlite::Result<_>>()
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(_) => read_fault(path, &error),
+            None => damaged(path, &format!("a revocation cannot be read ({error})")),
+        })
 }

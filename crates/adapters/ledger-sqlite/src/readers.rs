@@ -26,7 +26,12 @@ pub(crate) struct Readers {
 
 impl Readers {
     pub(crate) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
-        Self { path, busy_timeout, idle: Mutex::new(Vec::new()), permits: Semaphore::new(READERS_MAX) }
+        Self {
+            path,
+            busy_timeout,
+            idle: Mutex::new(Vec::new()),
+            permits: Semaphore::new(READERS_MAX),
+        }
     }
 
     /// Runs a read on a thread that may block.
@@ -34,7 +39,11 @@ impl Readers {
         readers: &Arc<Self>,
         read: impl FnOnce(&Connection, &Path) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let permit = readers.permits.acquire().await.map_err(|closed| LedgerError::Unavailable(Box::new(closed)))?;
+        let permit = readers
+            .permits
+            .acquire()
+            .await
+            .map_err(|closed| LedgerError::Unavailable(Box::new(closed)))?;
         let own = Arc::clone(readers);
         let reading = tokio::task::spawn_blocking(move || {
             let connection = own.take()?;
@@ -42,7 +51,9 @@ impl Readers {
             own.give(connection);
             result
         });
-        let result = reading.await.map_err(|failed| LedgerError::Unavailable(Box::new(failed)))?;
+        let result = reading
+            .await
+            .map_err(|failed| LedgerError::Unavailable(Box::new(failed)))?;
         drop(permit);
         result
     }
@@ -66,6 +77,9 @@ impl Readers {
     }
 
     fn give(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 }

@@ -98,7 +98,13 @@ pub(crate) struct Last {
 pub(crate) fn lock(path: &Path) -> Result<File, LedgerError> {
     let lock_path = lock_path(path);
     let unwritable = |error| LedgerError::Unwritable(format!("{}: {error}", lock_path.display()));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path).map_err(unwritable)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock_path)
+        .map_err(unwritable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -134,14 +140,21 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Connection, Last),
 /// Refuses what is no database before SQLite sees it, and closes the file to others.
 fn prepare_file(path: &Path) -> Result<(), LedgerError> {
     let unwritable = |error: std::io::Error| LedgerError::Unwritable(format!("{}: {error}", path.display()));
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path);
     let mut file = file.map_err(unwritable)?;
     let metadata = file.metadata().map_err(unwritable)?;
     if !metadata.is_file() {
         return Err(damaged(path, "it is no regular file"));
     }
     if metadata.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(unwritable)?;
+        file.set_permissions(Permissions::from_mode(0o600))
+            .map_err(unwritable)?;
     }
     if metadata.len() == 0 {
         return Ok(());
@@ -172,7 +185,11 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
 
 fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
     let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(objects == 0 && pragma(connection, "application_id")? == 0 && pragma(connection, "user_version")? == 0)
+    Ok(
+        objects == 0
+            && pragma(connection, "application_id")? == 0
+            && pragma(connection, "user_version")? == 0,
+    )
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
@@ -212,10 +229,14 @@ pub(crate) fn check_identity(connection: &Connection, path: &Path) -> Result<(),
 
 /// Reads the row of `head`.
 pub(crate) fn last(connection: &Connection, path: &Path) -> Result<Last, LedgerError> {
-    const SELECT: &str = "SELECT sequence, hash, serials, settled, latest_millis, backstep_millis, exported FROM head";
+    const SELECT: &str =
+        "SELECT sequence, hash, serials, settled, latest_millis, backstep_millis, exported FROM head";
     let read = connection.query_row(SELECT, [], |row| {
         Ok(Last {
-            head: Head { sequence: from_sql(row.get(0)?), hash: row.get(1)? },
+            head: Head {
+                sequence: from_sql(row.get(0)?),
+                hash: row.get(1)?,
+            },
             serials: row.get(2)?,
             settled: row.get(3)?,
             latest_millis: row.get(4)?,
@@ -242,11 +263,21 @@ fn check_last_entry(connection: &Connection, path: &Path, head: Head) -> Result<
         Err(damaged(path, &text))
     };
     let select = "SELECT sequence, line FROM event ORDER BY sequence DESC LIMIT 2";
-    let mut statement = connection.prepare(select).map_err(|error| read_fault(path, &error))?;
-    let rows = statement.query_map(params![], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
-    let rows: Vec<(i64, String)> = rows.and_then(Iterator::collect).map_err(|error| read_fault(path, &error))?;
+    let mut statement = connection
+        .prepare(select)
+        .map_err(|error| read_fault(path, &error))?;
+    let rows = statement.query_map(params![], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    });
+    let rows: Vec<(i64, String)> = rows
+        .and_then(Iterator::collect)
+        .map_err(|error| read_fault(path, &error))?;
     let Some((sequence, line)) = rows.first() else {
-        return if head == Head::EMPTY { Ok(()) } else { broken("its entries are gone") };
+        return if head == Head::EMPTY {
+            Ok(())
+        } else {
+            broken("its entries are gone")
+        };
     };
     let previous = match rows.get(1) {
         Some((_, line)) => Head::of_line(line.as_bytes()).unwrap_or(Head::EMPTY),
@@ -255,7 +286,10 @@ fn check_last_entry(connection: &Connection, path: &Path, head: Head) -> Result<
     let mut verifier = Verifier::new(previous);
     match verifier.check(line) {
         Ok(found) if found == head && from_sql(*sequence) == head.sequence => Ok(()),
-        Ok(found) => broken(&format!("its last entry is {}, not the recorded {}", found.sequence, head.sequence)),
+        Ok(found) => broken(&format!(
+            "its last entry is {}, not the recorded {}",
+            found.sequence, head.sequence
+        )),
         Err(found) => broken(&format!("its last entry does not fit: {found}")),
     }
 }
@@ -263,5 +297,7 @@ fn check_last_entry(connection: &Connection, path: &Path, head: Head) -> Result<
 /// The line of an entry.
 pub(crate) fn line(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<String>> {
     let select = "SELECT line FROM event WHERE sequence = ?1";
-    connection.query_row(select, [crate::code::to_sql(sequence)], |row| row.get(0)).optional()
+    connection
+        .query_row(select, [crate::code::to_sql(sequence)], |row| row.get(0))
+        .optional()
 }

@@ -70,12 +70,23 @@ impl<'c> Serials<'c> {
     /// serial is in the index once that commits, if it grew.
     pub(crate) fn settle(&mut self) -> rusqlite::Result<Option<i64>> {
         if self.settling.is_none() && self.unsettled.len() >= UNSETTLED_MAX {
-            let mut sorted: Vec<_> = self.unsettled.iter().map(|(key, number)| (key.clone(), *number)).collect();
+            let mut sorted: Vec<_> = self
+                .unsettled
+                .iter()
+                .map(|(key, number)| (key.clone(), *number))
+                .collect();
             sorted.sort_unstable();
             let last = sorted.iter().map(|(_, number)| *number).max().unwrap_or_default();
-            self.settling = Some(Settling { sorted, done: 0, reached: 0, last });
+            self.settling = Some(Settling {
+                sorted,
+                done: 0,
+                reached: 0,
+                last,
+            });
         }
-        let Some(settling) = &mut self.settling else { return Ok(None) };
+        let Some(settling) = &mut self.settling else {
+            return Ok(None);
+        };
         for (key, number) in settling.sorted.iter().skip(settling.done).take(SLICE) {
             // A pass that a restart cut short left some of them there.
             self.settle.execute(params![key, number])?;
@@ -86,7 +97,9 @@ impl<'c> Serials<'c> {
 
     /// The transaction was committed.
     pub(crate) fn committed(&mut self) {
-        let Some(settling) = &mut self.settling else { return };
+        let Some(settling) = &mut self.settling else {
+            return;
+        };
         settling.done = settling.reached;
         if settling.done == settling.sorted.len() {
             let last = settling.last;

@@ -53,7 +53,9 @@ pub(crate) fn verify(
             anchored = Head::of_line(line);
         }
         if let Some(files) = &mut files {
-            files.compare(verifier.head.sequence, line, is_sound, &mut report).map_err(|error| unreadable(path, &error))?;
+            files
+                .compare(verifier.head.sequence, line, is_sound, &mut report)
+                .map_err(|error| unreadable(path, &error))?;
         }
     }
     if let Err(found) = verifier.finish(last.head) {
@@ -62,7 +64,9 @@ pub(crate) fn verify(
     report.head = verifier.head;
     revocations.finish(&mut report);
     if let Some(files) = files {
-        files.finish(verifier.head.sequence, &mut report).map_err(|error| unreadable(path, &error))?;
+        files
+            .finish(verifier.head.sequence, &mut report)
+            .map_err(|error| unreadable(path, &error))?;
     }
     if let Some(anchor) = anchor {
         report.compare_anchor(anchor, anchored);
@@ -75,7 +79,12 @@ fn unreadable(path: &Path, error: &std::io::Error) -> LedgerError {
 }
 
 /// Checks one entry; whether it is what was written.
-fn check_row(row: &Row<'_>, line: &[u8], verifier: &mut Verifier, report: &mut AuditReport) -> rusqlite::Result<bool> {
+fn check_row(
+    row: &Row<'_>,
+    line: &[u8],
+    verifier: &mut Verifier,
+    report: &mut AuditReport,
+) -> rusqlite::Result<bool> {
     report.entries += 1;
     let sequence = from_sql(row.get(0)?);
     if let Err(found) = verifier.check(line) {
@@ -87,7 +96,14 @@ fn check_row(row: &Row<'_>, line: &[u8], verifier: &mut Verifier, report: &mut A
     // Queries go by the columns, so a column that was edited hides an entry.
     if sequence != verifier.head.sequence || !agree(row, line)? {
         let reason = "the columns it is found by do not say what its line says".to_owned();
-        report.add(Place::Ledger, Break { sequence: verifier.head.sequence, kind: BreakKind::Edited, reason });
+        report.add(
+            Place::Ledger,
+            Break {
+                sequence: verifier.head.sequence,
+                kind: BreakKind::Edited,
+                reason,
+            },
+        );
     }
     Ok(true)
 }
@@ -101,8 +117,14 @@ struct Indexed {
 }
 
 fn agree(row: &Row<'_>, line: &[u8]) -> rusqlite::Result<bool> {
-    let Ok(Indexed { code, user, time }) = serde_json::from_slice(line) else { return Ok(false) };
-    let user_column = if row.get_ref(3)? == ValueRef::Null { None } else { Some(bytes(row, 3)?) };
+    let Ok(Indexed { code, user, time }) = serde_json::from_slice(line) else {
+        return Ok(false);
+    };
+    let user_column = if row.get_ref(3)? == ValueRef::Null {
+        None
+    } else {
+        Some(bytes(row, 3)?)
+    };
     let time_column = row.get::<_, i64>(4).map(time_text);
     Ok(bytes(row, 2)? == code.as_bytes()
         && user_column == user.as_deref().map(str::as_bytes)

@@ -71,18 +71,46 @@ impl Files {
             let found = found?;
             let (name, metadata) = (found.file_name(), found.metadata()?);
             // A link or a folder in its place is as good as no file: its entries are missing.
-            if let Some(day) = name.to_str().and_then(day_file::day_of).filter(|_| metadata.is_file()) {
+            if let Some(day) = name
+                .to_str()
+                .and_then(day_file::day_of)
+                .filter(|_| metadata.is_file())
+            {
                 let (path, length) = (found.path(), metadata.len());
-                days.insert(day.to_owned(), Day { path, length, offset: 0, line: 0, reader: None, next: None });
+                days.insert(
+                    day.to_owned(),
+                    Day {
+                        path,
+                        length,
+                        offset: 0,
+                        line: 0,
+                        reader: None,
+                        next: None,
+                    },
+                );
             }
         }
-        Ok(Self { dir: dir.to_owned(), exported, days, gaps: Vec::new() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            exported,
+            days,
+            gaps: Vec::new(),
+        })
     }
 
     /// Compares the next line of the entry's day with the entry. `is_sound` tells whether the entry itself is what was written.
-    pub(crate) fn compare(&mut self, sequence: u64, line: &[u8], is_sound: bool, report: &mut AuditReport) -> io::Result<()> {
+    pub(crate) fn compare(
+        &mut self,
+        sequence: u64,
+        line: &[u8],
+        is_sound: bool,
+        report: &mut AuditReport,
+    ) -> io::Result<()> {
         let text = String::from_utf8_lossy(line).into_owned();
-        let entry = Entry { head: Head::EMPTY, line: text };
+        let entry = Entry {
+            head: Head::EMPTY,
+            line: text,
+        };
         let Some(day) = entry.day() else { return Ok(()) };
         self.limit_open(day);
         let Some(file) = self.days.get_mut(day) else {
@@ -99,7 +127,10 @@ impl Files {
             let is_same = found == line;
             let number = number_of(found);
             let is_whole = is_whole(found);
-            let at = Place::File { path: path.clone(), line: Some(file.line) };
+            let at = Place::File {
+                path: path.clone(),
+                line: Some(file.line),
+            };
             match number {
                 _ if is_same => {
                     report.exported += 1;
@@ -125,9 +156,19 @@ impl Files {
                 None => {
                     file.advance();
                     let reason = "the line is no entry of a log".to_owned();
-                    report.add(at, Break { sequence, kind: BreakKind::Edited, reason });
+                    report.add(
+                        at,
+                        Break {
+                            sequence,
+                            kind: BreakKind::Edited,
+                            reason,
+                        },
+                    );
                     // It was put in before the entry, or stands in its place.
-                    let is_in_its_place = file.peek()?.and_then(number_of).is_none_or(|number| number > sequence);
+                    let is_in_its_place = file
+                        .peek()?
+                        .and_then(number_of)
+                        .is_none_or(|number| number > sequence);
                     if is_in_its_place {
                         return Ok(());
                     }
@@ -142,13 +183,18 @@ impl Files {
             let path = file.path.display().to_string();
             while let Some(found) = file.peek()? {
                 let (number, is_whole) = (number_of(found), is_whole(found));
-                let at = Place::File { path: path.clone(), line: Some(file.line) };
+                let at = Place::File {
+                    path: path.clone(),
+                    line: Some(file.line),
+                };
                 file.advance();
                 let found = match number {
                     Some(number) if number > head && is_whole => Break {
                         sequence: number,
                         kind: BreakKind::Truncated,
-                        reason: "the ledger lacks this entry: it was truncated, or restored from an older backup".to_owned(),
+                        reason:
+                            "the ledger lacks this entry: it was truncated, or restored from an older backup"
+                                .to_owned(),
                     },
                     Some(number) if number <= head => fill(&mut self.gaps, number, &path),
                     Some(_) | None => Break {
@@ -160,11 +206,38 @@ impl Files {
                 report.add(at, found);
             }
         }
-        for Gap { first, last, count, path, line, is_at_end } in self.gaps {
-            let kind = if is_at_end { BreakKind::Truncated } else { BreakKind::Removed };
-            let entries = if count == 1 { format!("entry {first} is") } else { format!("{count} entries, {first} to {last}, are") };
-            let place = if is_at_end { "missing at the end of the file" } else { "missing here" };
-            report.add(Place::File { path, line }, Break { sequence: first, kind, reason: format!("{entries} {place}") });
+        for Gap {
+            first,
+            last,
+            count,
+            path,
+            line,
+            is_at_end,
+        } in self.gaps
+        {
+            let kind = if is_at_end {
+                BreakKind::Truncated
+            } else {
+                BreakKind::Removed
+            };
+            let entries = if count == 1 {
+                format!("entry {first} is")
+            } else {
+                format!("{count} entries, {first} to {last}, are")
+            };
+            let place = if is_at_end {
+                "missing at the end of the file"
+            } else {
+                "missing here"
+            };
+            report.add(
+                Place::File { path, line },
+                Break {
+                    sequence: first,
+                    kind,
+                    reason: format!("{entries} {place}"),
+                },
+            );
         }
         Ok(())
     }
@@ -180,7 +253,14 @@ impl Files {
                 gap.count += 1;
             }
             Some(_) | None => {
-                self.gaps.push(Gap { first: sequence, last: sequence, count: 1, path, line, is_at_end });
+                self.gaps.push(Gap {
+                    first: sequence,
+                    last: sequence,
+                    count: 1,
+                    path,
+                    line,
+                    is_at_end,
+                });
             }
         }
     }
@@ -197,7 +277,9 @@ impl Files {
 
 /// A line stands behind entries that came after it: moved there if it is missing where it belongs, else a second time.
 fn fill(gaps: &mut Vec<Gap>, number: u64, path: &str) -> Break {
-    let position = gaps.iter().position(|gap| gap.path == path && (gap.first..=gap.last).contains(&number));
+    let position = gaps
+        .iter()
+        .position(|gap| gap.path == path && (gap.first..=gap.last).contains(&number));
     let reason = match position.and_then(|position| gaps.get_mut(position).map(|gap| (position, gap))) {
         Some((position, gap)) => {
             gap.count -= 1;
@@ -208,22 +290,40 @@ fn fill(gaps: &mut Vec<Gap>, number: u64, path: &str) -> Break {
         }
         None => "it is there twice, or in the file of another day",
     };
-    Break { sequence: number, kind: BreakKind::Reordered, reason: reason.to_owned() }
+    Break {
+        sequence: number,
+        kind: BreakKind::Reordered,
+        reason: reason.to_owned(),
+    }
 }
 
 fn differs(sequence: u64, is_whole: bool) -> Break {
     if is_whole {
         let reason = "it is not the entry the ledger has: one of the two was replaced".to_owned();
-        Break { sequence, kind: BreakKind::Replaced, reason }
+        Break {
+            sequence,
+            kind: BreakKind::Replaced,
+            reason,
+        }
     } else {
         let reason = "the line was edited: its hash is not that of its bytes".to_owned();
-        Break { sequence, kind: BreakKind::Edited, reason }
+        Break {
+            sequence,
+            kind: BreakKind::Edited,
+            reason,
+        }
     }
 }
 
 /// Whether a line has the hash of its own bytes.
 fn is_whole(line: &[u8]) -> bool {
-    !matches!(Verifier::new(Head::EMPTY).check(line), Err(Break { kind: BreakKind::Edited, .. }))
+    !matches!(
+        Verifier::new(Head::EMPTY).check(line),
+        Err(Break {
+            kind: BreakKind::Edited,
+            ..
+        })
+    )
 }
 
 impl Day {

@@ -14,11 +14,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::Shared;
-use crate::append::Statements;
-use crate::append::Stop;
 use crate::answers::Answer;
 use crate::answers::Waiter;
 use crate::answers::answer_all;
+use crate::append::Statements;
+use crate::append::Stop;
 use crate::export::Export;
 use crate::fault::is_flush_failure;
 use crate::fault::write_fault;
@@ -51,19 +51,42 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) const fn new(shared: Arc<Shared>, connection: Connection, last: Last, export_dir: Option<PathBuf>) -> Self {
-        Self { shared, connection, last, export_dir }
+    pub(crate) const fn new(
+        shared: Arc<Shared>,
+        connection: Connection,
+        last: Last,
+        export_dir: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            shared,
+            connection,
+            last,
+            export_dir,
+        }
     }
 
     /// Serves until nobody can ask any more.
     pub(crate) fn run(self, receiver: &Receiver<Message>) {
-        let Self { shared, connection, last, export_dir } = self;
+        let Self {
+            shared,
+            connection,
+            last,
+            export_dir,
+        } = self;
         let statements = match Statements::prepare(&connection, &last) {
             Ok(statements) => statements,
             Err(error) => return refuse_all(receiver, &shared, &error),
         };
         let export = export_dir.map(|dir| Export::start(dir, &connection, last));
-        let mut running = Running { shared, connection: &connection, statements, last, export, broken: None, pause: Duration::ZERO };
+        let mut running = Running {
+            shared,
+            connection: &connection,
+            statements,
+            last,
+            export,
+            broken: None,
+            pause: Duration::ZERO,
+        };
         running.serve(receiver);
         running.close();
         drop(running);
@@ -97,7 +120,8 @@ struct Running<'c> {
 
 impl Running<'_> {
     fn serve(&mut self, receiver: &Receiver<Message>) {
-        self.shared.set_trouble(self.export.as_ref().and_then(Export::trouble));
+        self.shared
+            .set_trouble(self.export.as_ref().and_then(Export::trouble));
         loop {
             let first = match self.export.as_ref().and_then(Export::due) {
                 None => receiver.recv().map(Some).map_err(drop),
@@ -110,7 +134,11 @@ impl Running<'_> {
             let Ok(first) = first else { return };
             std::thread::sleep(self.pause);
             let (group, asked) = gather(first, receiver);
-            let entries = if group.is_empty() { Vec::new() } else { self.commit(group) };
+            let entries = if group.is_empty() {
+                Vec::new()
+            } else {
+                self.commit(group)
+            };
             if let Some(export) = &mut self.export {
                 export.follow(&entries, self.last.head.sequence, self.connection);
                 if !asked.is_empty() {
@@ -133,7 +161,11 @@ impl Running<'_> {
         let written = self.write(&group, &mut last, &mut entries);
         // Those just answered come back in a moment: with a short wait they and those that queued meanwhile share the next
         // transaction, rather than taking turns. Whoever appends alone never waits.
-        self.pause = if group.len() > 1 { (begun.elapsed() / 8).min(PAUSE_MAX) } else { Duration::ZERO };
+        self.pause = if group.len() > 1 {
+            (begun.elapsed() / 8).min(PAUSE_MAX)
+        } else {
+            Duration::ZERO
+        };
         match written {
             Ok(results) => {
                 self.last = last;
@@ -144,9 +176,15 @@ impl Running<'_> {
             Err(error) => {
                 self.statements.rollback(&self.last);
                 if is_flush_failure(&error) {
-                    self.broken = Some(format!("the disk failed to keep what was written ({error}); check it and restart"));
+                    self.broken = Some(format!(
+                        "the disk failed to keep what was written ({error}); check it and restart"
+                    ));
                 }
-                answer_all(group.into_iter().map(|append| (append.waiter, Err(self.fault(&error)))));
+                answer_all(
+                    group
+                        .into_iter()
+                        .map(|append| (append.waiter, Err(self.fault(&error)))),
+                );
                 Vec::new()
             }
         }
@@ -159,7 +197,12 @@ impl Running<'_> {
         entries: &mut Vec<Entry>,
     ) -> rusqlite::Result<Vec<Answer>> {
         if let Some(broken) = &self.broken {
-            let refuse = || Err(LedgerError::Unwritable(format!("{}: {broken}", self.shared.path.display())));
+            let refuse = || {
+                Err(LedgerError::Unwritable(format!(
+                    "{}: {broken}",
+                    self.shared.path.display()
+                )))
+            };
             return Ok(group.iter().map(|_| refuse()).collect());
         }
         self.statements.begin()?;
@@ -190,7 +233,10 @@ impl Running<'_> {
         if kept > self.last.exported && self.broken.is_none() {
             self.last.exported = kept;
             // When this fails, the next start compares a few lines more.
-            let saved = self.statements.begin().and_then(|()| self.statements.commit(&mut self.last));
+            let saved = self
+                .statements
+                .begin()
+                .and_then(|()| self.statements.commit(&mut self.last));
             if saved.is_err() {
                 self.statements.rollback(&self.last);
             }
@@ -213,7 +259,11 @@ fn gather(first: Option<Message>, receiver: &Receiver<Message>) -> (Vec<Append>,
             }
             Message::Exported(reply) => asked.push(reply),
         }
-        next = if records_gathered < GROUP_RECORDS_MAX { receiver.try_recv().ok() } else { None };
+        next = if records_gathered < GROUP_RECORDS_MAX {
+            receiver.try_recv().ok()
+        } else {
+            None
+        };
     }
     (group, asked)
 }

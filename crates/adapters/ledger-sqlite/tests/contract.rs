@@ -26,13 +26,20 @@ impl Bench for SqliteBench {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { persists: true, refuses_writes: true }
+        Capabilities {
+            persists: true,
+            refuses_writes: true,
+        }
     }
 
     async fn open(&self) -> Result<Box<dyn Opened>, BenchError> {
         let folder = TempDir::new()?;
         let ledger = Some(open(&folder)?);
-        Ok(Box::new(InFolder { ledger, holder: None, folder }))
+        Ok(Box::new(InFolder {
+            ledger,
+            holder: None,
+            folder,
+        }))
     }
 }
 
@@ -49,7 +56,11 @@ fn path(folder: &TempDir) -> PathBuf {
 
 fn open(folder: &TempDir) -> Result<Arc<SqliteLedger>, BenchError> {
     let export_dir = Some(folder.path().join("log"));
-    let options = Options { export_dir, busy_timeout: Duration::from_millis(200), ..Options::default() };
+    let options = Options {
+        export_dir,
+        busy_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
     Ok(Arc::new(SqliteLedger::open_with(path(folder), options)?))
 }
 

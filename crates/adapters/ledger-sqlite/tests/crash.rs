@@ -89,10 +89,18 @@ async fn issue(ledger: &SqliteLedger, id: &str) -> Result<(), Error> {
         unix_millis: 1_772_366_400_000,
         cluster_name: ClusterName::parse("crash.example.com")?,
         actor: Actor::System,
-        event: AuditEvent::Started { version: id.to_owned() },
+        event: AuditEvent::Started {
+            version: id.to_owned(),
+        },
     };
-    let serial = Record::Serial { authority, form, serial: id.to_owned() };
-    let head = ledger.append(vec![Record::Event(Box::new(event)), serial]).await?;
+    let serial = Record::Serial {
+        authority,
+        form,
+        serial: id.to_owned(),
+    };
+    let head = ledger
+        .append(vec![Record::Event(Box::new(event)), serial])
+        .await?;
     tell(&format!("event {} {id}", head.sequence))?;
     let certificate = IssuedCertificate {
         authority,
@@ -105,7 +113,9 @@ async fn issue(ledger: &SqliteLedger, id: &str) -> Result<(), Error> {
         event_uid: id.to_owned(),
         bytes: vec![7; 700],
     };
-    ledger.append(vec![Record::Certificate(Box::new(certificate))]).await?;
+    ledger
+        .append(vec![Record::Certificate(Box::new(certificate))])
+        .await?;
     tell(&format!("certificate {} {id}", head.sequence))
 }
 
@@ -117,12 +127,18 @@ fn tell(text: &str) -> Result<(), Error> {
 }
 
 fn survives_kills() -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let folder = tempfile::tempdir()?;
     let mut acknowledged = Vec::new();
     for (round, killed_after) in KILLED_AFTER.into_iter().enumerate() {
         let mut child = Command::new(std::env::current_exe()?)
-            .args([CHILD.as_ref(), folder.path().as_os_str(), round.to_string().as_ref()])
+            .args([
+                CHILD.as_ref(),
+                folder.path().as_os_str(),
+                round.to_string().as_ref(),
+            ])
             .stdout(Stdio::piped())
             .spawn()?;
         let told = watch(&mut child, killed_after);
@@ -156,25 +172,43 @@ async fn check(folder: &Path, acknowledged: &[String]) -> Result<(), Error> {
     let mut lines = vec![String::new()];
     loop {
         let after = Some(lines.len() as u64 - 1);
-        let page = ledger.events(&EventQuery { after, ..EventQuery::default() }).await?;
+        let page = ledger
+            .events(&EventQuery {
+                after,
+                ..EventQuery::default()
+            })
+            .await?;
         if page.is_empty() {
             break;
         }
         lines.extend(page.into_iter().map(|entry| entry.line));
     }
     for told in acknowledged {
-        let [kind, sequence, id] = told.split(' ').collect::<Vec<_>>().try_into().map_err(|_| format!("torn: {told:?}"))?;
-        let is_there = lines.get(sequence.parse::<usize>()?).is_some_and(|line| line.contains(&format!("\"uid\":\"{id}\"")));
+        let [kind, sequence, id] = told
+            .split(' ')
+            .collect::<Vec<_>>()
+            .try_into()
+            .map_err(|_| format!("torn: {told:?}"))?;
+        let is_there = lines
+            .get(sequence.parse::<usize>()?)
+            .is_some_and(|line| line.contains(&format!("\"uid\":\"{id}\"")));
         if !is_there {
             return Err(format!("{told} was acknowledged and is lost").into());
         }
         if kind == "certificate" {
-            let query = CertificateQuery { serial: Some(id.to_owned()), ..CertificateQuery::default() };
+            let query = CertificateQuery {
+                serial: Some(id.to_owned()),
+                ..CertificateQuery::default()
+            };
             if ledger.certificates(&query).await?.len() != 1 {
                 return Err(format!("{told} was acknowledged and is lost").into());
             }
         }
-        let serial = Record::Serial { authority: AuthorityType::User, form: KeyForm::Tls, serial: id.to_owned() };
+        let serial = Record::Serial {
+            authority: AuthorityType::User,
+            form: KeyForm::Tls,
+            serial: id.to_owned(),
+        };
         match ledger.append(vec![serial]).await {
             Err(LedgerError::SerialTaken { .. }) => {}
             other => return Err(format!("the serial of {told} is free again: {other:?}").into()),

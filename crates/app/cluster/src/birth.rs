@@ -41,9 +41,14 @@ impl Cluster {
     /// [`Refusal::OtherCluster`] when the state holds another; otherwise whatever failed. A start that failed half-way
     /// is continued by the next.
     pub async fn open(parts: Parts, settings: Settings) -> Result<(Self, Opened), ClusterError> {
-        let Parts { state, ledger, custody, clock, entropy } = parts;
-        let journal =
-            Journal::new(ledger, clock.clone(), entropy.clone(), settings.cluster.clone());
+        let Parts {
+            state,
+            ledger,
+            custody,
+            clock,
+            entropy,
+        } = parts;
+        let journal = Journal::new(ledger, clock.clone(), entropy.clone(), settings.cluster.clone());
         let mut cluster = Self {
             state,
             journal,
@@ -59,7 +64,9 @@ impl Cluster {
         let is_new = cluster.identify().await?;
         cluster.refresh().await?;
         cluster.close_interrupted().await?;
-        let started = AuditEvent::Started { version: cluster.settings.version.clone() };
+        let started = AuditEvent::Started {
+            version: cluster.settings.version.clone(),
+        };
         cluster.journal.record(&Actor::System, started).await?;
         let made = cluster.make_missing().await?;
         cluster.refresh().await?;
@@ -71,16 +78,29 @@ impl Cluster {
     async fn identify(&mut self) -> Result<bool, ClusterError> {
         let key = documents::path("cluster", "identity")?;
         if let Some(stored) = documents::load::<ClusterRecord>(self.state.as_ref(), &key).await? {
-            let ClusterRecord { cluster, suite, born_at, made_by } = stored.value;
+            let ClusterRecord {
+                cluster,
+                suite,
+                born_at,
+                made_by,
+            } = stored.value;
             if cluster != self.settings.cluster {
                 let (stored, configured) = (cluster.to_string(), self.settings.cluster.to_string());
                 return Err(Refusal::OtherCluster { stored, configured }.into());
             }
             self.suite = self.settings.suite.unwrap_or(suite);
             if self.suite != suite {
-                let event = AuditEvent::SuiteChanged { from: suite.to_string(), to: self.suite.to_string() };
+                let event = AuditEvent::SuiteChanged {
+                    from: suite.to_string(),
+                    to: self.suite.to_string(),
+                };
                 self.journal.record(&Actor::System, event).await?;
-                let record = ClusterRecord { cluster, suite: self.suite, born_at, made_by };
+                let record = ClusterRecord {
+                    cluster,
+                    suite: self.suite,
+                    born_at,
+                    made_by,
+                };
                 let write = documents::put(key, Expect::At(stored.revision), &record)?;
                 documents::commit(self.state.as_ref(), "cluster", vec![write]).await?;
             }
@@ -89,9 +109,15 @@ impl Cluster {
         let view: View = crate::cluster::read_view(self.state.as_ref()).await?;
         if !view.authorities.is_empty() {
             let reason = "the state holds authorities but not the cluster they belong to; restore the state from a backup";
-            return Err(ClusterError::Document { key: key.to_string(), reason: reason.into() });
+            return Err(ClusterError::Document {
+                key: key.to_string(),
+                reason: reason.into(),
+            });
         }
-        self.suite = self.settings.suite.unwrap_or(Suite::default_for(self.custody.kind()));
+        self.suite = self
+            .settings
+            .suite
+            .unwrap_or(Suite::default_for(self.custody.kind()));
         let record = ClusterRecord {
             cluster: self.settings.cluster.clone(),
             suite: self.suite,
@@ -111,7 +137,9 @@ impl Cluster {
 
     async fn make_missing(&self) -> Result<Vec<(AuthorityType, Vec<KeyAlgorithm>)>, ClusterError> {
         let view = self.view();
-        let missing = AuthorityType::ALL.into_iter().filter(|kind| !view.authorities.contains_key(kind));
+        let missing = AuthorityType::ALL
+            .into_iter()
+            .filter(|kind| !view.authorities.contains_key(kind));
         try_join_all(missing.map(|authority| self.make_authority(authority))).await
     }
 
@@ -127,7 +155,12 @@ impl Cluster {
             storage: self.custody.preferred().describe().summary.clone(),
         };
         let event_uid = self.journal.record(&Actor::System, event).await?;
-        let algorithms = prepared.keys.keys.iter().map(|key| key.reference.algorithm).collect();
+        let algorithms = prepared
+            .keys
+            .keys
+            .iter()
+            .map(|key| key.reference.algorithm)
+            .collect();
         let record = AuthorityRecord {
             authority,
             rotation: Rotation::born(generation),
@@ -142,7 +175,11 @@ impl Cluster {
             },
             generations: [(generation, prepared.keys)].into(),
         };
-        let mut writes = vec![documents::put(documents::path("authority", authority)?, Expect::Absent, &record)?];
+        let mut writes = vec![documents::put(
+            documents::path("authority", authority)?,
+            Expect::Absent,
+            &record,
+        )?];
         writes.extend(prepared.writes);
         documents::commit(self.state.as_ref(), "authority", writes).await?;
         Ok((authority, algorithms))

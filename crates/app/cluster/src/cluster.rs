@@ -109,7 +109,11 @@ impl AuthorityView {
                 issuer: issuer_of(record.authority, key).ok().map(Arc::new),
             })
             .collect();
-        Self { record, revision, signing }
+        Self {
+            record,
+            revision,
+            signing,
+        }
     }
 }
 
@@ -149,14 +153,19 @@ impl Cluster {
     /// # Errors
     /// When the cluster has none of this type, which the next start repairs.
     pub fn authority(&self, authority: AuthorityType) -> Result<Arc<AuthorityView>, ClusterError> {
-        self.view.load().authorities.get(&authority).cloned().ok_or_else(|| {
-            Refusal::NoUsableKey {
-                authority,
-                form: "",
-                reason: "the authority does not exist yet; restart signetd".into(),
-            }
-            .into()
-        })
+        self.view
+            .load()
+            .authorities
+            .get(&authority)
+            .cloned()
+            .ok_or_else(|| {
+                Refusal::NoUsableKey {
+                    authority,
+                    form: "",
+                    reason: "the authority does not exist yet; restart signetd".into(),
+                }
+                .into()
+            })
     }
 
     /// The time.
@@ -181,11 +190,15 @@ pub(crate) async fn read_view(state: &dyn State) -> Result<View, ClusterError> {
         let record = stored.value;
         if key.as_str() != format!("authority/{}", record.authority) {
             let reason = format!("it is the record of {}", record.authority);
-            return Err(ClusterError::Document { key: key.to_string(), reason });
+            return Err(ClusterError::Document {
+                key: key.to_string(),
+                reason,
+            });
         }
         view.revision = view.revision.max(stored.revision);
         let authority = AuthorityView::new(record, stored.revision);
-        view.authorities.insert(authority.record.authority, Arc::new(authority));
+        view.authorities
+            .insert(authority.record.authority, Arc::new(authority));
     }
     Ok(view)
 }

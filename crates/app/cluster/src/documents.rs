@@ -43,8 +43,10 @@ pub(crate) async fn load_all<T: DeserializeOwned>(
     let mut all = Vec::new();
     let mut after = None;
     loop {
-        let page =
-            state.list(folder, after.as_ref(), state::PAGE_MAX).await.map_err(ClusterError::State)?;
+        let page = state
+            .list(folder, after.as_ref(), state::PAGE_MAX)
+            .await
+            .map_err(ClusterError::State)?;
         for entry in &page.entries {
             all.push((entry.key.clone(), decode(entry)?));
         }
@@ -56,19 +58,32 @@ pub(crate) async fn load_all<T: DeserializeOwned>(
 }
 
 fn decode<T: DeserializeOwned>(entry: &state::Entry) -> Result<Stored<T>, ClusterError> {
-    let value = serde_json::from_slice(&entry.value)
-        .map_err(|error| ClusterError::Document { key: entry.key.to_string(), reason: error.to_string() })?;
-    Ok(Stored { value, revision: entry.revision })
+    let value = serde_json::from_slice(&entry.value).map_err(|error| ClusterError::Document {
+        key: entry.key.to_string(),
+        reason: error.to_string(),
+    })?;
+    Ok(Stored {
+        value,
+        revision: entry.revision,
+    })
 }
 
 pub(crate) fn put<T: Serialize>(key: StateKey, expect: Expect, value: &T) -> Result<Write, ClusterError> {
-    let value =
-        serde_json::to_vec(value).map_err(|error| ClusterError::Internal(format!("encode {key}: {error}")))?;
-    Ok(Write { key, expect, change: Change::Put { value, expires: None } })
+    let value = serde_json::to_vec(value)
+        .map_err(|error| ClusterError::Internal(format!("encode {key}: {error}")))?;
+    Ok(Write {
+        key,
+        expect,
+        change: Change::Put { value, expires: None },
+    })
 }
 
 pub(crate) fn delete(key: StateKey, expect: Expect) -> Write {
-    Write { key, expect, change: Change::Delete }
+    Write {
+        key,
+        expect,
+        change: Change::Delete,
+    }
 }
 
 /// Commits, and tells a lost race as what it is.
@@ -78,7 +93,10 @@ pub(crate) async fn commit(
     writes: Vec<Write>,
 ) -> Result<Revision, ClusterError> {
     state.commit(writes).await.map_err(|error| match error {
-        CommitError::Conflict { .. } => Refusal::Conflict { what: what.to_owned() }.into(),
+        CommitError::Conflict { .. } => Refusal::Conflict {
+            what: what.to_owned(),
+        }
+        .into(),
         CommitError::Malformed(reason) => ClusterError::Internal(format!("commit of {what}: {reason}")),
         CommitError::Store(error) => ClusterError::State(error),
     })

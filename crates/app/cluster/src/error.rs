@@ -64,7 +64,9 @@ pub enum Refusal {
         what: String,
     },
     /// The data directory holds another cluster.
-    #[error("the data directory holds cluster {stored:?}, the configuration says {configured:?}; correct `auth_service.cluster_name` or choose another `signet.data_dir`")]
+    #[error(
+        "the data directory holds cluster {stored:?}, the configuration says {configured:?}; correct `auth_service.cluster_name` or choose another `signet.data_dir`"
+    )]
     OtherCluster {
         /// The cluster in the data directory.
         stored: String,
@@ -82,7 +84,9 @@ pub enum Refusal {
         reason: String,
     },
     /// The backend cannot make the keys that the suite asks for.
-    #[error("{storage} cannot make the {algorithm} key that suite {suite} asks for in the {authority} authority; set `auth_service.authentication.signature_algorithm_suite` to hsm-v1, or legacy where only RSA is known")]
+    #[error(
+        "{storage} cannot make the {algorithm} key that suite {suite} asks for in the {authority} authority; set `auth_service.authentication.signature_algorithm_suite` to hsm-v1, or legacy where only RSA is known"
+    )]
     Algorithm {
         /// The authority.
         authority: AuthorityType,
@@ -143,6 +147,9 @@ impl Refusal {
 impl ClusterError {
     /// A key backend's failure with what was being done.
     pub fn key(context: impl Into<String>, source: KeyError) -> Self {
-        Self::Key { context: context.into(), source: Box::new(source) }
+        Self::Key {
+            context: context.into(),
+            source: Box::new(source),
+        }
     }
 }

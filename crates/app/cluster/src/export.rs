@@ -75,25 +75,90 @@ pub struct ExportFile {
 
 /// The names under which exports are asked for, and what each means.
 const KINDS: [(&str, AuthorityType, KeyForm, ExportFormat); 20] = [
-    ("user", AuthorityType::User, KeyForm::Ssh, ExportFormat::AuthorizedKeys),
-    ("host", AuthorityType::Host, KeyForm::Ssh, ExportFormat::KnownHosts),
-    ("openssh", AuthorityType::Openssh, KeyForm::Ssh, ExportFormat::PublicKeys),
+    (
+        "user",
+        AuthorityType::User,
+        KeyForm::Ssh,
+        ExportFormat::AuthorizedKeys,
+    ),
+    (
+        "host",
+        AuthorityType::Host,
+        KeyForm::Ssh,
+        ExportFormat::KnownHosts,
+    ),
+    (
+        "openssh",
+        AuthorityType::Openssh,
+        KeyForm::Ssh,
+        ExportFormat::PublicKeys,
+    ),
     ("tls-host", AuthorityType::Host, KeyForm::Tls, ExportFormat::Pem),
     ("tls-user", AuthorityType::User, KeyForm::Tls, ExportFormat::Pem),
-    ("tls-user-der", AuthorityType::User, KeyForm::Tls, ExportFormat::Der),
+    (
+        "tls-user-der",
+        AuthorityType::User,
+        KeyForm::Tls,
+        ExportFormat::Der,
+    ),
     ("db", AuthorityType::Db, KeyForm::Tls, ExportFormat::Pem),
     ("db-der", AuthorityType::Db, KeyForm::Tls, ExportFormat::Der),
-    ("db-client", AuthorityType::DbClient, KeyForm::Tls, ExportFormat::Pem),
-    ("db-client-der", AuthorityType::DbClient, KeyForm::Tls, ExportFormat::Der),
+    (
+        "db-client",
+        AuthorityType::DbClient,
+        KeyForm::Tls,
+        ExportFormat::Pem,
+    ),
+    (
+        "db-client-der",
+        AuthorityType::DbClient,
+        KeyForm::Tls,
+        ExportFormat::Der,
+    ),
     ("windows", AuthorityType::Windows, KeyForm::Tls, ExportFormat::Der),
-    ("windows-der", AuthorityType::Windows, KeyForm::Tls, ExportFormat::Der),
-    ("windows-pem", AuthorityType::Windows, KeyForm::Tls, ExportFormat::Pem),
-    ("saml-idp", AuthorityType::SamlIdp, KeyForm::Tls, ExportFormat::SamlMetadata),
-    ("spiffe", AuthorityType::Spiffe, KeyForm::Tls, ExportFormat::SpiffeBundle),
-    ("tls-spiffe", AuthorityType::Spiffe, KeyForm::Tls, ExportFormat::Pem),
-    ("jwt-spiffe", AuthorityType::Spiffe, KeyForm::Jwt, ExportFormat::Jwks),
+    (
+        "windows-der",
+        AuthorityType::Windows,
+        KeyForm::Tls,
+        ExportFormat::Der,
+    ),
+    (
+        "windows-pem",
+        AuthorityType::Windows,
+        KeyForm::Tls,
+        ExportFormat::Pem,
+    ),
+    (
+        "saml-idp",
+        AuthorityType::SamlIdp,
+        KeyForm::Tls,
+        ExportFormat::SamlMetadata,
+    ),
+    (
+        "spiffe",
+        AuthorityType::Spiffe,
+        KeyForm::Tls,
+        ExportFormat::SpiffeBundle,
+    ),
+    (
+        "tls-spiffe",
+        AuthorityType::Spiffe,
+        KeyForm::Tls,
+        ExportFormat::Pem,
+    ),
+    (
+        "jwt-spiffe",
+        AuthorityType::Spiffe,
+        KeyForm::Jwt,
+        ExportFormat::Jwks,
+    ),
     ("jwt", AuthorityType::Jwt, KeyForm::Jwt, ExportFormat::Jwks),
-    ("oidc-idp", AuthorityType::OidcIdp, KeyForm::Jwt, ExportFormat::Jwks),
+    (
+        "oidc-idp",
+        AuthorityType::OidcIdp,
+        KeyForm::Jwt,
+        ExportFormat::Jwks,
+    ),
     ("okta", AuthorityType::Okta, KeyForm::Jwt, ExportFormat::Jwks),
 ];
 
@@ -107,12 +172,22 @@ impl ExportKind {
         KINDS
             .iter()
             .find(|(known, ..)| *known == spelled)
-            .map(|(_, authority, form, format)| Self { authority: *authority, form: *form, format: *format })
+            .map(|(_, authority, form, format)| Self {
+                authority: *authority,
+                form: *form,
+                format: *format,
+            })
             .ok_or_else(|| {
                 let known: Vec<&str> = KINDS.iter().map(|(known, ..)| *known).collect();
                 let asked: String = name.chars().take(40).collect();
-                let problem = format!("{asked:?} is nothing that can be exported; known are {}", known.join(", "));
-                Refusal::Malformed { field: "type", problem }
+                let problem = format!(
+                    "{asked:?} is nothing that can be exported; known are {}",
+                    known.join(", ")
+                );
+                Refusal::Malformed {
+                    field: "type",
+                    problem,
+                }
             })
     }
 }
@@ -128,7 +203,11 @@ impl Cluster {
         status: ExportStatus,
         format: Option<ExportFormat>,
     ) -> Result<Vec<ExportFile>, ClusterError> {
-        let ExportKind { authority, form, format: usual } = kind;
+        let ExportKind {
+            authority,
+            form,
+            format: usual,
+        } = kind;
         let format = format.unwrap_or(usual);
         let view = self.authority(authority)?;
         let desired = view.record.desired();
@@ -143,36 +222,80 @@ impl Cluster {
                 "the {authority} authority has no such key now: it is in {}; ask for --status=all or active",
                 view.record.rotation.phase()
             );
-            return Err(Refusal::Malformed { field: "status", problem }.into());
+            return Err(Refusal::Malformed {
+                field: "status",
+                problem,
+            }
+            .into());
         }
         let file = |name: String, media_type, content: Vec<u8>, keys: &[&AuthorityKey]| {
-            let fingerprints = keys.iter().map(|key| fingerprint(key)).collect::<Result<_, ClusterError>>()?;
-            Ok::<_, ClusterError>(ExportFile { name, media_type, content, status, fingerprints, authority })
+            let fingerprints = keys
+                .iter()
+                .map(|key| fingerprint(key))
+                .collect::<Result<_, ClusterError>>()?;
+            Ok::<_, ClusterError>(ExportFile {
+                name,
+                media_type,
+                content,
+                status,
+                fingerprints,
+                authority,
+            })
         };
         match format {
             ExportFormat::Der => {
                 let many = keys.len() > 1;
                 let mut files = Vec::new();
                 for (index, key) in keys.iter().enumerate() {
-                    let suffix = if many { format!("-{}", index + 1) } else { String::new() };
+                    let suffix = if many {
+                        format!("-{}", index + 1)
+                    } else {
+                        String::new()
+                    };
                     let name = format!("{authority}{suffix}.cer");
-                    files.push(file(name, "application/pkix-cert", certificate(authority, key)?.to_vec(), &[*key])?);
+                    files.push(file(
+                        name,
+                        "application/pkix-cert",
+                        certificate(authority, key)?.to_vec(),
+                        &[*key],
+                    )?);
                 }
                 Ok(files)
             }
             ExportFormat::Pem => {
                 let pem: Result<Vec<String>, ClusterError> = keys.iter().map(|key| pem(key)).collect();
-                Ok(vec![file(format!("{authority}.pem"), "application/x-pem-file", pem?.concat().into_bytes(), &keys)?])
+                Ok(vec![file(
+                    format!("{authority}.pem"),
+                    "application/x-pem-file",
+                    pem?.concat().into_bytes(),
+                    &keys,
+                )?])
             }
             ExportFormat::AuthorizedKeys | ExportFormat::PublicKeys | ExportFormat::KnownHosts => {
-                let lines: Result<Vec<String>, ClusterError> =
-                    keys.iter().map(|key| self.ssh_line(authority, key, format)).collect();
-                let content = lines?.into_iter().map(|line| line + "\n").collect::<String>().into_bytes();
-                Ok(vec![file(format!("{authority}.pub"), "text/plain", content, &keys)?])
+                let lines: Result<Vec<String>, ClusterError> = keys
+                    .iter()
+                    .map(|key| self.ssh_line(authority, key, format))
+                    .collect();
+                let content = lines?
+                    .into_iter()
+                    .map(|line| line + "\n")
+                    .collect::<String>()
+                    .into_bytes();
+                Ok(vec![file(
+                    format!("{authority}.pub"),
+                    "text/plain",
+                    content,
+                    &keys,
+                )?])
             }
             ExportFormat::Jwks => {
                 let content = jwks(authority, &keys)?;
-                Ok(vec![file(format!("{authority}.jwks.json"), "application/jwk-set+json", content, &keys)?])
+                Ok(vec![file(
+                    format!("{authority}.jwks.json"),
+                    "application/jwk-set+json",
+                    content,
+                    &keys,
+                )?])
             }
             ExportFormat::SpiffeBundle => {
                 let trusted: Vec<&AuthorityKey> = view
@@ -182,16 +305,31 @@ impl Cluster {
                     .map(|(_, key)| key)
                     .collect();
                 let content = spiffe_bundle(authority, view.revision.0, &trusted)?;
-                Ok(vec![file(format!("{authority}.bundle.json"), "application/json", content, &trusted)?])
+                Ok(vec![file(
+                    format!("{authority}.bundle.json"),
+                    "application/json",
+                    content,
+                    &trusted,
+                )?])
             }
             ExportFormat::SamlMetadata => {
                 let content = self.saml_metadata(authority, &keys)?.into_bytes();
-                Ok(vec![file(format!("{authority}.metadata.xml"), "application/samlmetadata+xml", content, &keys)?])
+                Ok(vec![file(
+                    format!("{authority}.metadata.xml"),
+                    "application/samlmetadata+xml",
+                    content,
+                    &keys,
+                )?])
             }
         }
     }
 
-    fn ssh_line(&self, authority: AuthorityType, key: &AuthorityKey, format: ExportFormat) -> Result<String, ClusterError> {
+    fn ssh_line(
+        &self,
+        authority: AuthorityType,
+        key: &AuthorityKey,
+        format: ExportFormat,
+    ) -> Result<String, ClusterError> {
         if key.form != KeyForm::Ssh {
             return Err(unfit(authority, key.form, "SSH lines"));
         }
@@ -200,11 +338,11 @@ impl Cluster {
         let line = match format {
             ExportFormat::KnownHosts => {
                 // Hosts have names of every kind; each certificate says which it is good for.
-                ssh_cert::known_hosts_line(&key.public_key, &["*"], &comment).map_err(|error| error.to_string())
+                ssh_cert::known_hosts_line(&key.public_key, &["*"], &comment)
+                    .map_err(|error| error.to_string())
             }
-            ExportFormat::AuthorizedKeys => {
-                ssh_cert::cert_authority_line(&key.public_key, &[], &comment).map_err(|error| error.to_string())
-            }
+            ExportFormat::AuthorizedKeys => ssh_cert::cert_authority_line(&key.public_key, &[], &comment)
+                .map_err(|error| error.to_string()),
             ExportFormat::PublicKeys
             | ExportFormat::Pem
             | ExportFormat::Der
@@ -217,13 +355,21 @@ impl Cluster {
         line.map_err(ClusterError::Internal)
     }
 
-    fn saml_metadata(&self, authority: AuthorityType, keys: &[&AuthorityKey]) -> Result<String, ClusterError> {
+    fn saml_metadata(
+        &self,
+        authority: AuthorityType,
+        keys: &[&AuthorityKey],
+    ) -> Result<String, ClusterError> {
         if authority != AuthorityType::SamlIdp {
             return Err(unfit(authority, KeyForm::Tls, "SAML metadata"));
         }
         let certificates: Result<Vec<&[u8]>, ClusterError> =
             keys.iter().map(|key| certificate(authority, key)).collect();
-        let base = self.settings.public_url.clone().unwrap_or_else(|| format!("https://{}", self.name()));
+        let base = self
+            .settings
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("https://{}", self.name()));
         Ok(saml::metadata(&base, &certificates?))
     }
 
@@ -252,12 +398,22 @@ fn has_status(desired: &Desired, generation: Generation, status: ExportStatus) -
 }
 
 fn unfit(authority: AuthorityType, form: KeyForm, format: &str) -> ClusterError {
-    let problem = format!("{} keys of the {authority} authority are not exported as {format}", form.protocol());
-    Refusal::Malformed { field: "format", problem }.into()
+    let problem = format!(
+        "{} keys of the {authority} authority are not exported as {format}",
+        form.protocol()
+    );
+    Refusal::Malformed {
+        field: "format",
+        problem,
+    }
+    .into()
 }
 
 fn certificate(authority: AuthorityType, key: &AuthorityKey) -> Result<&[u8], ClusterError> {
-    key.certificate.as_ref().map(|der| der.0.as_slice()).ok_or_else(|| unfit(authority, key.form, "X.509 certificates"))
+    key.certificate
+        .as_ref()
+        .map(|der| der.0.as_slice())
+        .ok_or_else(|| unfit(authority, key.form, "X.509 certificates"))
 }
 
 /// The certificate where there is one, the bare public key otherwise.
@@ -276,15 +432,28 @@ fn jwks(authority: AuthorityType, keys: &[&AuthorityKey]) -> Result<Vec<u8>, Clu
 }
 
 fn key_set<'a>(keys: impl Iterator<Item = &'a key::PublicKey>) -> Result<Vec<u8>, ClusterError> {
-    jwt::key_set(keys).map(String::into_bytes).map_err(|error| ClusterError::Internal(error.to_string()))
+    jwt::key_set(keys)
+        .map(String::into_bytes)
+        .map_err(|error| ClusterError::Internal(error.to_string()))
 }
 
-fn spiffe_bundle(authority: AuthorityType, sequence: u64, keys: &[&AuthorityKey]) -> Result<Vec<u8>, ClusterError> {
+fn spiffe_bundle(
+    authority: AuthorityType,
+    sequence: u64,
+    keys: &[&AuthorityKey],
+) -> Result<Vec<u8>, ClusterError> {
     if authority != AuthorityType::Spiffe {
         return Err(unfit(authority, KeyForm::Tls, "a SPIFFE bundle"));
     }
-    let certificates = keys.iter().filter_map(|key| key.certificate.as_ref().map(|der| (&key.public_key, der.0.as_slice())));
-    let tokens = keys.iter().filter(|key| key.form == KeyForm::Jwt).map(|key| &key.public_key);
+    let certificates = keys.iter().filter_map(|key| {
+        key.certificate
+            .as_ref()
+            .map(|der| (&key.public_key, der.0.as_slice()))
+    });
+    let tokens = keys
+        .iter()
+        .filter(|key| key.form == KeyForm::Jwt)
+        .map(|key| &key.public_key);
     jwt::spiffe_bundle(sequence, certificates, tokens)
         .map(String::into_bytes)
         .map_err(|error| ClusterError::Internal(error.to_string()))

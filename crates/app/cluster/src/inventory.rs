@@ -99,11 +99,20 @@ impl Cluster {
                 } else {
                     KeyStatus::Outgoing
                 };
-                details.push(self.detail(view.record.authority, generation, status, key.clone(), None).await);
+                details.push(
+                    self.detail(view.record.authority, generation, status, key.clone(), None)
+                        .await,
+                );
             }
         }
         for (_, stored) in documents::load_all::<RetiredRecord>(self.state.as_ref(), "retired").await? {
-            let RetiredRecord { authority, generation, key, fate, .. } = stored.value;
+            let RetiredRecord {
+                authority,
+                generation,
+                key,
+                fate,
+                ..
+            } = stored.value;
             let status = match fate {
                 Fate::Quarantined { .. } | Fate::Destroying { .. } => KeyStatus::Quarantined,
                 Fate::Held { .. } => KeyStatus::Held,
@@ -111,8 +120,16 @@ impl Cluster {
             };
             details.push(self.detail(authority, generation, status, key, Some(fate)).await);
         }
-        for Orphan { authority, generation, key } in self.orphans().await? {
-            details.push(self.detail(authority, generation, KeyStatus::Unknown, key, None).await);
+        for Orphan {
+            authority,
+            generation,
+            key,
+        } in self.orphans().await?
+        {
+            details.push(
+                self.detail(authority, generation, KeyStatus::Unknown, key, None)
+                    .await,
+            );
         }
         Ok(details)
     }
@@ -128,10 +145,21 @@ impl Cluster {
         let attributes = match (status, self.custody.holder(&key.reference)) {
             (KeyStatus::Destroyed, _) => Err("destroyed".to_owned()),
             (_, None) => Err(format!("{} is not configured here", key.reference.store)),
-            (_, Some(backend)) => backend.attributes(&key.reference).await.map_err(|error| error.to_string()),
+            (_, Some(backend)) => backend
+                .attributes(&key.reference)
+                .await
+                .map_err(|error| error.to_string()),
         };
         let used = self.key_use.of(key.reference.id);
-        KeyDetail { authority, generation, status, key, fate, used, attributes }
+        KeyDetail {
+            authority,
+            generation,
+            status,
+            key,
+            fate,
+            used,
+            attributes,
+        }
     }
 
     /// One key.
@@ -139,7 +167,11 @@ impl Cluster {
     /// # Errors
     /// [`Refusal::UnknownKey`] when there is none of this id.
     pub async fn key(&self, id: KeyId) -> Result<KeyDetail, ClusterError> {
-        let found = self.keys().await?.into_iter().find(|detail| detail.key.reference.id == id);
+        let found = self
+            .keys()
+            .await?
+            .into_iter()
+            .find(|detail| detail.key.reference.id == id);
         Ok(found.ok_or(Refusal::UnknownKey(id))?)
     }
 
@@ -149,7 +181,10 @@ impl Cluster {
     /// When the keys cannot be listed, or one asked for is not known.
     pub async fn keys_named(&self, ids: &[KeyId]) -> Result<Vec<KeyDetail>, ClusterError> {
         let keys = self.keys().await?;
-        if let Some(id) = ids.iter().find(|id| !keys.iter().any(|detail| detail.key.reference.id == **id)) {
+        if let Some(id) = ids
+            .iter()
+            .find(|id| !keys.iter().any(|detail| detail.key.reference.id == **id))
+        {
             return Err(Refusal::UnknownKey(*id).into());
         }
         let is_wanted = |detail: &KeyDetail| {
@@ -187,12 +222,18 @@ impl Cluster {
             error: Some(error),
         };
         let Some(backend) = self.custody.holder(&key.reference) else {
-            return Ok(failed(false, format!("{} is not configured here", key.reference.store)));
+            return Ok(failed(
+                false,
+                format!("{} is not configured here", key.reference.store),
+            ));
         };
         match backend.public_key(&key.reference).await {
             Err(error) => return Ok(failed(false, error.to_string())),
             Ok(found) if found != key.public_key => {
-                return Ok(failed(false, format!("the backend holds public key {}", found.spki_sha256())));
+                return Ok(failed(
+                    false,
+                    format!("the backend holds public key {}", found.spki_sha256()),
+                ));
             }
             Ok(_) => {}
         }
@@ -207,7 +248,12 @@ impl Cluster {
         };
         match key.public_key.verify(&challenge, &signature) {
             Err(error) => Ok(failed(true, error.to_string())),
-            Ok(()) => Ok(Verdict { id, public_key_matches: true, challenge_signed: true, error: None }),
+            Ok(()) => Ok(Verdict {
+                id,
+                public_key_matches: true,
+                challenge_signed: true,
+                error: None,
+            }),
         }
     }
 
@@ -218,22 +264,33 @@ impl Cluster {
         let prepared = documents::load_all::<PrepareRecord>(self.state.as_ref(), "prepare").await?;
         let mut orphans = Vec::new();
         for backend in self.custody.all() {
-            let found = backend
-                .list()
-                .await
-                .map_err(|error| ClusterError::key(format!("listing the keys in {}", backend.describe().summary), error))?;
+            let found = backend.list().await.map_err(|error| {
+                ClusterError::key(
+                    format!("listing the keys in {}", backend.describe().summary),
+                    error,
+                )
+            })?;
             for key in found {
-                let Some(orphan) = orphan(backend.as_ref(), key) else { continue };
+                let Some(orphan) = orphan(backend.as_ref(), key) else {
+                    continue;
+                };
                 let names = |key: &AuthorityKey| {
                     key.public_key == orphan.key.public_key
                         || (key.reference.store == orphan.key.reference.store
                             && key.reference.handle == orphan.key.reference.handle)
                 };
-                let is_named = view.authorities.values().any(|view| view.record.trusted().any(|(_, key)| names(key)))
+                let is_named = view
+                    .authorities
+                    .values()
+                    .any(|view| view.record.trusted().any(|(_, key)| names(key)))
                     || retired.iter().any(|(_, stored)| names(&stored.value.key))
                     || prepared.iter().any(|(path, stored)| {
                         is_still_planned(&view, path.as_str(), stored.value.generation)
-                            && stored.value.keys.iter().any(|planned| planned.id == orphan.key.reference.id)
+                            && stored
+                                .value
+                                .keys
+                                .iter()
+                                .any(|planned| planned.id == orphan.key.reference.id)
                     });
                 if !is_named {
                     orphans.push(orphan);
@@ -247,7 +304,10 @@ impl Cluster {
 /// Whether a preparation is for the generation that comes next; one that lost a race names nothing any more.
 fn is_still_planned(view: &View, path: &str, generation: Generation) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let authority = name.parse::<AuthorityType>().ok().and_then(|kind| view.authorities.get(&kind));
+    let authority = name
+        .parse::<AuthorityType>()
+        .ok()
+        .and_then(|kind| view.authorities.get(&kind));
     authority.is_none_or(|authority| authority.record.rotation.newest().next() == generation)
 }
 
@@ -273,7 +333,11 @@ fn orphan(backend: &dyn KeyBackend, found: FoundKey) -> Option<Orphan> {
         made_at: found.made_at.unwrap_or(names::UnixSeconds(0)),
         certificate: None,
     };
-    Some(Orphan { authority: found.label.authority, generation, key })
+    Some(Orphan {
+        authority: found.label.authority,
+        generation,
+        key,
+    })
 }
 
 /// The id a key was made with where its handle tells it (software, tokens), otherwise one that its public key always gives.
@@ -288,6 +352,10 @@ fn id_of(handle: &str, public_key: &key::PublicKey) -> Option<KeyId> {
             return Some(id);
         }
     }
-    let (first, _) = public_key.spki_sha256().0.split_first_chunk::<16>().map(|(a, b)| (*a, b.len()))?;
+    let (first, _) = public_key
+        .spki_sha256()
+        .0
+        .split_first_chunk::<16>()
+        .map(|(a, b)| (*a, b.len()))?;
     Some(KeyId::from_random(first))
 }

@@ -93,7 +93,10 @@ impl Credential {
 
 /// What breaks a rule is the request's doing.
 pub(crate) fn lint_refusal(findings: Vec<Finding>) -> ClusterError {
-    Refusal::Lint { findings: findings.iter().map(ToString::to_string).collect() }.into()
+    Refusal::Lint {
+        findings: findings.iter().map(ToString::to_string).collect(),
+    }
+    .into()
 }
 
 impl Cluster {
@@ -111,7 +114,11 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::issue_x509`].
-    pub async fn issue_server_x509(&self, actor: &Actor, issue: &IssueX509) -> Result<Credential, ClusterError> {
+    pub async fn issue_server_x509(
+        &self,
+        actor: &Actor,
+        issue: &IssueX509,
+    ) -> Result<Credential, ClusterError> {
         let authority = issue.request.profile().rules().authority;
         let view = self.authority(authority)?;
         let signer = self.signer_of(&view, view.record.desired().servers_use, KeyForm::Tls)?;
@@ -156,7 +163,9 @@ impl Cluster {
         let signer = self.signer_for_issue(profile.authority(), KeyForm::Ssh)?;
         let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
         let mut nonce = [0; 32];
-        self.entropy.fill(&mut nonce).map_err(|fault| ClusterError::Internal(fault.to_string()))?;
+        self.entropy
+            .fill(&mut nonce)
+            .map_err(|fault| ClusterError::Internal(fault.to_string()))?;
         let plan = profile::plan_ssh(
             &issue.request,
             issue.subject_key.clone(),
@@ -202,13 +211,18 @@ impl Cluster {
     pub fn token_issuer(&self, profile: TokenProfile) -> String {
         match profile {
             TokenProfile::Oidc => self.oidc_issuer(),
-            TokenProfile::Application | TokenProfile::Okta | TokenProfile::Workload => self.name().to_string(),
+            TokenProfile::Application | TokenProfile::Okta | TokenProfile::Workload => {
+                self.name().to_string()
+            }
         }
     }
 
     /// The address of the OpenID Connect identity provider.
     pub fn oidc_issuer(&self) -> String {
-        self.settings.public_url.clone().unwrap_or_else(|| format!("https://{}", self.name()))
+        self.settings
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("https://{}", self.name()))
     }
 
     /// The key that signs now; for database servers the incoming one as soon as there is one, so that databases are configured only twice.

@@ -29,7 +29,12 @@ impl Journal {
         entropy: Arc<dyn Entropy>,
         cluster: ClusterName,
     ) -> Self {
-        Self { ledger, clock, entropy, cluster }
+        Self {
+            ledger,
+            clock,
+            entropy,
+            cluster,
+        }
     }
 
     /// Writes one event; durable on return. Answers its `uid`.
@@ -54,7 +59,11 @@ impl Journal {
 
     /// Appends records, all or none; durable on return.
     pub(crate) async fn append(&self, records: Vec<Record>) -> Result<(), ClusterError> {
-        self.ledger.append(records).await.map(|_| ()).map_err(ClusterError::Ledger)
+        self.ledger
+            .append(records)
+            .await
+            .map(|_| ())
+            .map_err(ClusterError::Ledger)
     }
 
     /// The ledger, for reading.
@@ -90,22 +99,46 @@ const LOOK_BACK: usize = 200;
 
 impl crate::Cluster {
     /// The latest announced change of an authority's phase.
-    pub(crate) async fn last_announced(&self, authority: AuthorityType) -> Result<Option<Announced>, ClusterError> {
+    pub(crate) async fn last_announced(
+        &self,
+        authority: AuthorityType,
+    ) -> Result<Option<Announced>, ClusterError> {
         let query = ledger::EventQuery {
             limit: LOOK_BACK,
             kinds: vec!["authority.rotation.phase".into()],
             newest_first: true,
             ..ledger::EventQuery::default()
         };
-        let entries = self.journal.ledger().events(&query).await.map_err(ClusterError::Ledger)?;
+        let entries = self
+            .journal
+            .ledger()
+            .events(&query)
+            .await
+            .map_err(ClusterError::Ledger)?;
         for entry in entries {
-            let line: PhaseLine = serde_json::from_str(&entry.line).map_err(|error| ClusterError::Document {
-                key: format!("audit event {}", entry.head.sequence),
-                reason: error.to_string(),
-            })?;
+            let line: PhaseLine =
+                serde_json::from_str(&entry.line).map_err(|error| ClusterError::Document {
+                    key: format!("audit event {}", entry.head.sequence),
+                    reason: error.to_string(),
+                })?;
             if line.authority == authority {
-                let PhaseLine { uid, success, authority: _, rotation_id, from, to, mode } = line;
-                return Ok(Some(Announced { uid, rotation_id, from, to, mode, is_success: success }));
+                let PhaseLine {
+                    uid,
+                    success,
+                    authority: _,
+                    rotation_id,
+                    from,
+                    to,
+                    mode,
+                } = line;
+                return Ok(Some(Announced {
+                    uid,
+                    rotation_id,
+                    from,
+                    to,
+                    mode,
+                    is_success: success,
+                }));
             }
         }
         Ok(None)

@@ -31,7 +31,16 @@ impl KeyUse {
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         match uses.get_mut(&id) {
             None => {
-                uses.insert(id, Noted { record: KeyUseRecord { first: now, last: now }, is_written: false });
+                uses.insert(
+                    id,
+                    Noted {
+                        record: KeyUseRecord {
+                            first: now,
+                            last: now,
+                        },
+                        is_written: false,
+                    },
+                );
                 true
             }
             Some(noted) => {
@@ -46,23 +55,39 @@ impl KeyUse {
 
     /// Takes a first signature back that was noted but could not be recorded.
     pub(crate) fn forget(&self, id: KeyId) {
-        self.uses.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.uses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
     }
 
     pub(crate) fn of(&self, id: KeyId) -> Option<KeyUseRecord> {
-        self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|noted| noted.record)
+        self.uses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .map(|noted| noted.record)
     }
 
     fn unwritten(&self) -> Vec<(KeyId, KeyUseRecord)> {
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        uses.iter().filter(|(_, noted)| !noted.is_written).map(|(id, noted)| (*id, noted.record)).collect()
+        uses.iter()
+            .filter(|(_, noted)| !noted.is_written)
+            .map(|(id, noted)| (*id, noted.record))
+            .collect()
     }
 
     fn mark_written(&self, id: KeyId, record: KeyUseRecord) {
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = uses.get(&id).is_none_or(|noted| noted.record == record);
         if is_same {
-            uses.insert(id, Noted { record, is_written: true });
+            uses.insert(
+                id,
+                Noted {
+                    record,
+                    is_written: true,
+                },
+            );
         }
     }
 }
@@ -72,7 +97,10 @@ impl Cluster {
         for (key, stored) in documents::load_all::<KeyUseRecord>(self.state.as_ref(), "key_use").await? {
             let name = key.as_str().rsplit('/').next().unwrap_or_default();
             let Ok(id) = name.parse() else {
-                return Err(ClusterError::Document { key: key.to_string(), reason: "its name is no key id".into() });
+                return Err(ClusterError::Document {
+                    key: key.to_string(),
+                    reason: "its name is no key id".into(),
+                });
             };
             self.key_use.mark_written(id, stored.value);
         }

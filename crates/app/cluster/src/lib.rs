@@ -35,7 +35,9 @@ pub use issue::{Credential, IssueSsh, IssueToken, IssueX509};
 pub use journal::Journal;
 pub use plan::RotationPlan;
 pub use prepare::attribute_words;
-pub use record::{AuthorityKey, AuthorityRecord, Course, CrlRecord, Fate, HexBytes, KeySet, KeyUseRecord, RetiredRecord};
+pub use record::{
+    AuthorityKey, AuthorityRecord, Course, CrlRecord, Fate, HexBytes, KeySet, KeyUseRecord, RetiredRecord,
+};
 pub use retire::{Swept, Verdict as SweepVerdict};
 pub use revoke::Revocation;
 pub use rotator::{RotateRequest, Rotated, Step};

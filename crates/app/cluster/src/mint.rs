@@ -47,13 +47,18 @@ fn internal(error: impl std::fmt::Display) -> ClusterError {
 
 /// When a certificate of ours ends.
 pub(crate) fn not_after(der: &[u8]) -> Option<UnixSeconds> {
-    Certificate::from_der(der).ok().map(|certificate| certificate.not_after())
+    Certificate::from_der(der)
+        .ok()
+        .map(|certificate| certificate.not_after())
 }
 
 /// What certificates below an authority's key need of it.
 pub(crate) fn issuer_of(authority: AuthorityType, key: &AuthorityKey) -> Result<Issuer, ClusterError> {
     let der = key.certificate.as_ref().ok_or_else(|| {
-        internal(format!("the TLS key {} of the {authority} authority has no certificate", key.reference.id))
+        internal(format!(
+            "the TLS key {} of the {authority} authority has no certificate",
+            key.reference.id
+        ))
     })?;
     Issuer::from_certificate(&Certificate::from_der(&der.0).map_err(internal)?).map_err(internal)
 }
@@ -95,7 +100,11 @@ impl Cluster {
         let linted = profile::lint_authority(plan).map_err(lint_refusal)?;
         let signer = self.signer_for(authority, generation, key)?;
         let allowed_by = format!("generation {generation} of the {authority} authority is being made");
-        let der = self.issue(actor, &signer, linted, &allowed_by).await?.document.to_vec();
+        let der = self
+            .issue(actor, &signer, linted, &allowed_by)
+            .await?
+            .document
+            .to_vec();
         key.certificate = Some(HexBytes(der));
         issuer_of(authority, key)
     }
@@ -140,7 +149,14 @@ impl Cluster {
         let next_update = plan.next_update;
         let linted = profile::lint_crl(plan, issuer).map_err(lint_refusal)?;
         let der = signer.sign_unnumbered(linted).await?;
-        Ok(CrlRecord { number, this_update: now, next_update, der: HexBytes(der), revoked: count, serials_sha256 })
+        Ok(CrlRecord {
+            number,
+            this_update: now,
+            next_update,
+            der: HexBytes(der),
+            revoked: count,
+            serials_sha256,
+        })
     }
 
     /// Makes the revocation lists again that are a day old or lack a revocation. Each key has its own.
@@ -199,7 +215,9 @@ impl Cluster {
         let signer = self.signer_for(authority, generation, key)?;
         let record = self.sign_crl(&signer, number, revoked).await?;
         let write = documents::put(path, expect, &record)?;
-        documents::commit(self.state.as_ref(), "revocation list", vec![write]).await.map(|_| ())
+        documents::commit(self.state.as_ref(), "revocation list", vec![write])
+            .await
+            .map(|_| ())
     }
 
     /// What one key's list has to name: a list that names another key's certificates misleads.
@@ -209,16 +227,29 @@ impl Cluster {
         issuer: SpkiSha256,
     ) -> Result<Vec<RevokedCertificate>, ClusterError> {
         let ledger = self.journal.ledger();
-        let all = ledger.revocations(authority, self.now()).await.map_err(ClusterError::Ledger)?;
+        let all = ledger
+            .revocations(authority, self.now())
+            .await
+            .map_err(ClusterError::Ledger)?;
         let mut revoked = Vec::new();
         for entry in all {
-            let query =
-                CertificateQuery { authority: Some(authority), issuer: Some(issuer), serial: Some(entry.serial.clone()), ..CertificateQuery::default() };
+            let query = CertificateQuery {
+                authority: Some(authority),
+                issuer: Some(issuer),
+                serial: Some(entry.serial.clone()),
+                ..CertificateQuery::default()
+            };
             let issued = ledger.certificates(&query).await.map_err(ClusterError::Ledger)?;
-            let Ok(serial) = entry.serial.parse::<Serial>() else { continue };
+            let Ok(serial) = entry.serial.parse::<Serial>() else {
+                continue;
+            };
             if issued.iter().any(|certificate| certificate.form == KeyForm::Tls) {
                 let reason = reason_named(&entry.reason).unwrap_or(RevocationReason::Unspecified);
-                revoked.push(RevokedCertificate { serial, revoked_at: entry.revoked_at, reason });
+                revoked.push(RevokedCertificate {
+                    serial,
+                    revoked_at: entry.revoked_at,
+                    reason,
+                });
             }
         }
         Ok(revoked)
@@ -228,7 +259,10 @@ impl Cluster {
     ///
     /// # Errors
     /// When the state does not answer.
-    pub async fn crls(&self, authority: AuthorityType) -> Result<Vec<(AuthorityKey, CrlRecord)>, ClusterError> {
+    pub async fn crls(
+        &self,
+        authority: AuthorityType,
+    ) -> Result<Vec<(AuthorityKey, CrlRecord)>, ClusterError> {
         let mut lists = Vec::new();
         let view = self.authority(authority)?;
         for (_, key) in view.record.trusted().filter(|(_, key)| key.form == KeyForm::Tls) {

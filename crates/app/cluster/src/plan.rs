@@ -55,7 +55,11 @@ impl Cluster {
                 rotation::event_for(&record.rotation, phase, next).map_err(refused)?;
                 // Whoever takes over by hand ends the schedule.
                 schedule = None;
-                if is_beginning { Goal::Rotate { next } } else { Goal::Finish }
+                if is_beginning {
+                    Goal::Rotate { next }
+                } else {
+                    Goal::Finish
+                }
             }
             Step::Distrust => {
                 rotation::step(&record.rotation, rotation::Event::Distrust).map_err(refused)?;
@@ -80,7 +84,10 @@ impl Cluster {
             schedule,
             keys,
             storage: self.custody.preferred().describe().summary.clone(),
-            must_act: must_act(authority).iter().map(|text| (*text).to_owned()).collect(),
+            must_act: must_act(authority)
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect(),
             cut_off: self.dependants(authority).await?,
         })
     }
@@ -89,8 +96,14 @@ impl Cluster {
     pub(crate) async fn dependants(&self, authority: AuthorityType) -> Result<Vec<String>, ClusterError> {
         let record = self.load_authority(authority).await?.value;
         let desired = record.desired();
-        let leaving = if record.rotation.is_in_progress() { desired.outgoing } else { Some(desired.signs_with) };
-        let Some(leaving) = leaving else { return Ok(Vec::new()) };
+        let leaving = if record.rotation.is_in_progress() {
+            desired.outgoing
+        } else {
+            Some(desired.signs_with)
+        };
+        let Some(leaving) = leaving else {
+            return Ok(Vec::new());
+        };
         let mut dependants = Vec::new();
         let mut more = 0_usize;
         for key in record.keys_of(leaving) {
@@ -100,7 +113,12 @@ impl Cluster {
                 unexpired_at: Some(self.now()),
                 ..CertificateQuery::default()
             };
-            let issued = self.journal.ledger().certificates(&query).await.map_err(ClusterError::Ledger)?;
+            let issued = self
+                .journal
+                .ledger()
+                .certificates(&query)
+                .await
+                .map_err(ClusterError::Ledger)?;
             for certificate in issued {
                 if x509::Certificate::from_der(&certificate.bytes).is_ok_and(|parsed| parsed.is_ca()) {
                     continue; // The authority's own certificate goes with its key.
@@ -108,14 +126,18 @@ impl Cluster {
                 if dependants.len() < DEPENDANTS_NAMED {
                     let (form, until) = (certificate.form.protocol(), certificate.not_after);
                     let (subject, serial) = (&certificate.subject, &certificate.serial);
-                    dependants.push(format!("{form} certificate {serial} of {subject:?}, good until {until}"));
+                    dependants.push(format!(
+                        "{form} certificate {serial} of {subject:?}, good until {until}"
+                    ));
                 } else {
                     more += 1;
                 }
             }
         }
         if more > 0 {
-            dependants.push(format!("and {more} more; `signetctl certs ls --type={authority}` lists them"));
+            dependants.push(format!(
+                "and {more} more; `signetctl certs ls --type={authority}` lists them"
+            ));
         }
         Ok(dependants)
     }

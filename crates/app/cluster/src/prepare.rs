@@ -51,7 +51,8 @@ impl Cluster {
         for planned in &stored.value.keys {
             let mut key = self.make_key(actor, authority, generation, planned).await?;
             if planned.form == KeyForm::Tls {
-                self.certify_authority(actor, authority, generation, &mut key).await?;
+                self.certify_authority(actor, authority, generation, &mut key)
+                    .await?;
                 writes.push(self.first_crl(authority, generation, &key).await?);
             }
             keys.keys.push(key);
@@ -75,7 +76,12 @@ impl Cluster {
             Some(stored) => {
                 let is_same = stored.value.generation == generation
                     && stored.value.store == *store
-                    && stored.value.keys.iter().map(|key| (key.form, key.algorithm)).eq(wanted.iter().copied());
+                    && stored
+                        .value
+                        .keys
+                        .iter()
+                        .map(|key| (key.form, key.algorithm))
+                        .eq(wanted.iter().copied());
                 if is_same {
                     return Ok(stored);
                 }
@@ -87,7 +93,12 @@ impl Cluster {
             let id = KeyId::from_random(sixteen(self.entropy.as_ref())?);
             keys.push(PlannedKey { id, form, algorithm });
         }
-        let value = PrepareRecord { generation, store: store.clone(), keys, at: self.now() };
+        let value = PrepareRecord {
+            generation,
+            store: store.clone(),
+            keys,
+            at: self.now(),
+        };
         let write = documents::put(path.clone(), expect, &value)?;
         let revision = documents::commit(self.state.as_ref(), "preparation of new keys", vec![write]).await?;
         Ok(Stored { value, revision })
@@ -97,12 +108,16 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Refusal::Algorithm`] when it cannot: nothing was made then.
-    pub(crate) fn wanted(&self, authority: AuthorityType) -> Result<Vec<(KeyForm, KeyAlgorithm)>, ClusterError> {
+    pub(crate) fn wanted(
+        &self,
+        authority: AuthorityType,
+    ) -> Result<Vec<(KeyForm, KeyAlgorithm)>, ClusterError> {
         let description = self.custody.preferred().describe();
         let mut wanted = Vec::new();
         for form in authority.forms() {
             let algorithm = self.suite.algorithm(authority, *form);
-            let is_legacy = self.suite == Suite::Legacy && description.algorithms.contains(&KeyAlgorithm::Rsa2048);
+            let is_legacy =
+                self.suite == Suite::Legacy && description.algorithms.contains(&KeyAlgorithm::Rsa2048);
             if description.algorithms.contains(&algorithm) {
                 wanted.push((*form, algorithm));
             } else if is_legacy {
@@ -110,7 +125,13 @@ impl Cluster {
                 wanted.push((*form, KeyAlgorithm::Rsa2048));
             } else {
                 let storage = description.summary.clone();
-                return Err(Refusal::Algorithm { authority, algorithm, suite: self.suite, storage }.into());
+                return Err(Refusal::Algorithm {
+                    authority,
+                    algorithm,
+                    suite: self.suite,
+                    storage,
+                }
+                .into());
             }
         }
         Ok(wanted)
@@ -141,8 +162,12 @@ impl Cluster {
             key::BackendKind::AwsKms => "AWS KMS",
         };
         tracing::info!(%authority, %form, key_id = %id, %algorithm, store = %description.summary, "Creating new {noun} key pair");
-        let label =
-            KeyLabel { cluster: self.name().clone(), authority, form, generation: generation.number() };
+        let label = KeyLabel {
+            cluster: self.name().clone(),
+            authority,
+            form,
+            generation: generation.number(),
+        };
         let made = match backend.generate(&GenerateKey { id, algorithm, label }).await {
             Ok(made) => made,
             Err(source) => {
@@ -155,7 +180,10 @@ impl Cluster {
                     error: source.to_string(),
                 };
                 self.journal.record(actor, failed).await?;
-                return Err(ClusterError::key(format!("making the {form} key of the {authority} authority"), source));
+                return Err(ClusterError::key(
+                    format!("making the {form} key of the {authority} authority"),
+                    source,
+                ));
             }
         };
         let attributes = backend
@@ -189,9 +217,18 @@ pub fn attribute_words(attributes: keystore::KeyAttributes) -> Vec<String> {
     match attributes {
         keystore::KeyAttributes::Sealed => vec!["sealed".into()],
         keystore::KeyAttributes::AssertedByApi => vec!["asserted by the API".into()],
-        keystore::KeyAttributes::Token { sensitive, always_sensitive, extractable, never_extractable, local } => {
+        keystore::KeyAttributes::Token {
+            sensitive,
+            always_sensitive,
+            extractable,
+            never_extractable,
+            local,
+        } => {
             let told = |name: &str, value: Option<bool>| {
-                format!("{name}={}", value.map_or_else(|| "not told".to_owned(), |value| value.to_string()))
+                format!(
+                    "{name}={}",
+                    value.map_or_else(|| "not told".to_owned(), |value| value.to_string())
+                )
             };
             vec![
                 told("sensitive", Some(sensitive)),

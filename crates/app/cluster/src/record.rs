@@ -100,13 +100,17 @@ impl AuthorityRecord {
 
     /// The keys of a generation; none when it is not trusted.
     pub fn keys_of(&self, generation: Generation) -> &[AuthorityKey] {
-        self.generations.get(&generation).map_or(&[], |set| set.keys.as_slice())
+        self.generations
+            .get(&generation)
+            .map_or(&[], |set| set.keys.as_slice())
     }
 
     /// Every trusted key with its generation, those of the signing generation first.
     pub fn trusted(&self) -> impl Iterator<Item = (Generation, &AuthorityKey)> {
         let trusted = self.desired().trusts;
-        trusted.into_iter().flat_map(|generation| self.keys_of(generation).iter().map(move |key| (generation, key)))
+        trusted
+            .into_iter()
+            .flat_map(|generation| self.keys_of(generation).iter().map(move |key| (generation, key)))
     }
 }
 

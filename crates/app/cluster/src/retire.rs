@@ -68,11 +68,17 @@ impl Cluster {
         facts: &[Fact],
     ) -> Result<Vec<(Write, Record)>, ClusterError> {
         let trusted = record.desired().trusts;
-        let untrusted: Vec<Generation> =
-            record.generations.keys().copied().filter(|generation| !trusted.contains(generation)).collect();
+        let untrusted: Vec<Generation> = record
+            .generations
+            .keys()
+            .copied()
+            .filter(|generation| !trusted.contains(generation))
+            .collect();
         let mut writes = Vec::new();
         for generation in untrusted {
-            let Some(set) = record.generations.remove(&generation) else { continue };
+            let Some(set) = record.generations.remove(&generation) else {
+                continue;
+            };
             for key in set.keys {
                 let reason = reason_retired(facts, generation);
                 writes.push(self.quarantine(actor, record.authority, generation, key, reason)?);
@@ -122,11 +128,19 @@ impl Cluster {
         let retired = documents::load_all::<RetiredRecord>(self.state.as_ref(), "retired").await?;
         let mut swept = Vec::new();
         for (_, stored) in retired {
-            let RetiredRecord { authority, generation, key, fate, .. } = &stored.value;
+            let RetiredRecord {
+                authority,
+                generation,
+                key,
+                fate,
+                ..
+            } = &stored.value;
             let verdict = match *fate {
                 Fate::Destroyed { .. } => continue,
                 Fate::Held { .. } => Verdict::Held,
-                Fate::Quarantined { destroy_after } if destroy_after > self.now() => Verdict::Waits(destroy_after),
+                Fate::Quarantined { destroy_after } if destroy_after > self.now() => {
+                    Verdict::Waits(destroy_after)
+                }
                 Fate::Quarantined { .. } | Fate::Destroying { .. } => match self.doubt(key).await? {
                     Some(doubt) => Verdict::Kept(doubt),
                     None if dry_run => Verdict::WouldBeDestroyed,
@@ -160,15 +174,29 @@ impl Cluster {
         let names = |other: &AuthorityKey| {
             other.public_key == key.public_key
                 || other.reference.id == key.reference.id
-                || (other.reference.store == key.reference.store && other.reference.handle == key.reference.handle)
+                || (other.reference.store == key.reference.store
+                    && other.reference.handle == key.reference.handle)
         };
         for authority in view.authorities.values() {
-            if authority.record.generations.values().any(|set| set.keys.iter().any(names)) {
-                return Ok(Some(format!("the {} authority still uses it", authority.record.authority)));
+            if authority
+                .record
+                .generations
+                .values()
+                .any(|set| set.keys.iter().any(names))
+            {
+                return Ok(Some(format!(
+                    "the {} authority still uses it",
+                    authority.record.authority
+                )));
             }
         }
         for (_, stored) in documents::load_all::<PrepareRecord>(self.state.as_ref(), "prepare").await? {
-            if stored.value.keys.iter().any(|planned| planned.id == key.reference.id) {
+            if stored
+                .value
+                .keys
+                .iter()
+                .any(|planned| planned.id == key.reference.id)
+            {
                 return Ok(Some("it is being prepared for use".into()));
             }
         }
@@ -192,11 +220,22 @@ impl Cluster {
 
     /// Destroys a key. Its record says so first, by compare-and-swap: from then on nobody can restore it, and whoever did so
     /// in this moment is not overtaken.
-    async fn try_destroy(&self, actor: &Actor, mut stored: Stored<RetiredRecord>) -> Result<(), ClusterError> {
+    async fn try_destroy(
+        &self,
+        actor: &Actor,
+        mut stored: Stored<RetiredRecord>,
+    ) -> Result<(), ClusterError> {
         if let Fate::Quarantined { .. } = stored.value.fate {
-            stored = self.decide(stored, Fate::Destroying { since: self.now() }).await?;
+            stored = self
+                .decide(stored, Fate::Destroying { since: self.now() })
+                .await?;
         }
-        let RetiredRecord { authority, generation, key, .. } = &stored.value;
+        let RetiredRecord {
+            authority,
+            generation,
+            key,
+            ..
+        } = &stored.value;
         let Some(backend) = self.custody.holder(&key.reference) else {
             return Err(Refusal::UnknownKey(key.reference.id).into());
         };
@@ -211,14 +250,18 @@ impl Cluster {
         };
         self.journal.record(actor, announce(Outcome::Success)).await?;
         if let Err(source) = backend.destroy(&key.reference).await {
-            self.journal.record(actor, announce(Outcome::Failure(source.to_string()))).await?;
+            self.journal
+                .record(actor, announce(Outcome::Failure(source.to_string())))
+                .await?;
             let error = ClusterError::key(format!("destroying key {}", key.reference.id), source);
             // Not again at once: a backend that fails would fill the log.
             let destroy_after = self.now().plus(RETRY_AFTER);
             self.decide(stored, Fate::Quarantined { destroy_after }).await?;
             return Err(error);
         }
-        self.decide(stored, Fate::Destroyed { at: self.now() }).await.map(|_| ())
+        self.decide(stored, Fate::Destroyed { at: self.now() })
+            .await
+            .map(|_| ())
     }
 
     async fn decide(
@@ -228,7 +271,11 @@ impl Cluster {
     ) -> Result<Stored<RetiredRecord>, ClusterError> {
         let id = stored.value.key.reference.id;
         let value = RetiredRecord { fate, ..stored.value };
-        let write = documents::put(documents::path("retired", id)?, Expect::At(stored.revision), &value)?;
+        let write = documents::put(
+            documents::path("retired", id)?,
+            Expect::At(stored.revision),
+            &value,
+        )?;
         let revision = documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await?;
         Ok(Stored { value, revision })
     }
@@ -242,13 +289,24 @@ impl Cluster {
         let refused = match stored.value.fate {
             Fate::Quarantined { .. } => None,
             Fate::Held { .. } => Some(("held", "it was restored already")),
-            Fate::Destroying { .. } => Some(("being destroyed", "its quarantine has passed, and its destruction has begun")),
-            Fate::Destroyed { .. } => Some(("destroyed", "a destroyed key cannot be restored; restore the token or cancel the deletion at the cloud")),
+            Fate::Destroying { .. } => Some((
+                "being destroyed",
+                "its quarantine has passed, and its destruction has begun",
+            )),
+            Fate::Destroyed { .. } => Some((
+                "destroyed",
+                "a destroyed key cannot be restored; restore the token or cancel the deletion at the cloud",
+            )),
         };
         if let Some((status, reason)) = refused {
             return Err(Refusal::KeyStatus { id, status, reason }.into());
         }
-        let RetiredRecord { authority, generation, key, .. } = &stored.value;
+        let RetiredRecord {
+            authority,
+            generation,
+            key,
+            ..
+        } = &stored.value;
         let event = AuditEvent::KeyRestored {
             authority: *authority,
             form: key.form,
@@ -257,7 +315,9 @@ impl Cluster {
             reason: reason.to_owned(),
         };
         self.journal.record(actor, event).await?;
-        self.decide(stored, Fate::Held { since: self.now() }).await.map(|_| ())
+        self.decide(stored, Fate::Held { since: self.now() })
+            .await
+            .map(|_| ())
     }
 
     /// Puts a restored key back in quarantine, or a key found in a backend that nothing uses into it.
@@ -276,38 +336,69 @@ impl Cluster {
             }
         }
         let stored = match self.load_retired(id).await {
-            Err(ClusterError::Refused(Refusal::UnknownKey(_))) => return self.retire_orphan(actor, id, reason).await,
+            Err(ClusterError::Refused(Refusal::UnknownKey(_))) => {
+                return self.retire_orphan(actor, id, reason).await;
+            }
             other => other?,
         };
-        let RetiredRecord { authority, generation, key, fate, .. } = stored.value;
+        let RetiredRecord {
+            authority,
+            generation,
+            key,
+            fate,
+            ..
+        } = stored.value;
         match fate {
             Fate::Held { .. } => {}
             Fate::Quarantined { .. } | Fate::Destroying { .. } => {
                 let reason = "it is in quarantine already; `signetctl keys sweep --dry-run` says until when";
-                return Err(Refusal::KeyStatus { id, status: "quarantined", reason }.into());
+                return Err(Refusal::KeyStatus {
+                    id,
+                    status: "quarantined",
+                    reason,
+                }
+                .into());
             }
             Fate::Destroyed { .. } => {
-                return Err(Refusal::KeyStatus { id, status: "destroyed", reason: "nothing is left to retire" }.into());
+                return Err(Refusal::KeyStatus {
+                    id,
+                    status: "destroyed",
+                    reason: "nothing is left to retire",
+                }
+                .into());
             }
         }
         let (mut write, event) = self.quarantine(actor, authority, generation, key, reason)?;
         self.journal.append(vec![event]).await?;
         write.expect = Expect::At(stored.revision);
-        documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await.map(|_| ())
+        documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write])
+            .await
+            .map(|_| ())
     }
 
     /// Puts a key that no document names, but that its label says is ours, in quarantine.
     async fn retire_orphan(&self, actor: &Actor, id: KeyId, reason: &str) -> Result<(), ClusterError> {
-        let orphan = self.orphans().await?.into_iter().find(|orphan| orphan.key.reference.id == id);
-        let Some(orphan) = orphan else { return Err(Refusal::UnknownKey(id).into()) };
-        let (mut write, event) = self.quarantine(actor, orphan.authority, orphan.generation, orphan.key, reason)?;
+        let orphan = self
+            .orphans()
+            .await?
+            .into_iter()
+            .find(|orphan| orphan.key.reference.id == id);
+        let Some(orphan) = orphan else {
+            return Err(Refusal::UnknownKey(id).into());
+        };
+        let (mut write, event) =
+            self.quarantine(actor, orphan.authority, orphan.generation, orphan.key, reason)?;
         self.journal.append(vec![event]).await?;
         write.expect = Expect::Absent;
-        documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write]).await.map(|_| ())
+        documents::commit(self.state.as_ref(), &format!("key {id}"), vec![write])
+            .await
+            .map(|_| ())
     }
 
     pub(crate) async fn load_retired(&self, id: KeyId) -> Result<Stored<RetiredRecord>, ClusterError> {
         let path = documents::path("retired", id)?;
-        Ok(documents::load(self.state.as_ref(), &path).await?.ok_or(Refusal::UnknownKey(id))?)
+        Ok(documents::load(self.state.as_ref(), &path)
+            .await?
+            .ok_or(Refusal::UnknownKey(id))?)
     }
 }

@@ -36,12 +36,21 @@ impl Cluster {
     ) -> Result<Revocation, ClusterError> {
         if reason_named(reason).is_none() {
             let problem = "is not a reason; known are unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn";
-            return Err(Refusal::Malformed { field: "reason", problem: problem.into() }.into());
+            return Err(Refusal::Malformed {
+                field: "reason",
+                problem: problem.into(),
+            }
+            .into());
         }
         let certificate = self.issued(authority, serial).await?;
         if x509::Certificate::from_der(&certificate.bytes).is_ok_and(|parsed| parsed.is_ca()) {
-            let problem = "is an authority's own certificate; rotate the authority instead, with --phase or --distrust";
-            return Err(Refusal::Malformed { field: "serial", problem: problem.into() }.into());
+            let problem =
+                "is an authority's own certificate; rotate the authority instead, with --phase or --distrust";
+            return Err(Refusal::Malformed {
+                field: "serial",
+                problem: problem.into(),
+            }
+            .into());
         }
         let event = AuditEvent::CertificateRevoked {
             authority,
@@ -58,23 +67,39 @@ impl Cluster {
         };
         self.journal.append(vec![event, revocation]).await?;
         // The revocation stands; a list that cannot be made now is made by the next round.
-        let list = self.refresh_crl_of(authority, certificate.issuer_spki_sha256).await;
+        let list = self
+            .refresh_crl_of(authority, certificate.issuer_spki_sha256)
+            .await;
         let list_problem = list.err().map(|error| {
             tracing::error!(%authority, error = %error, "the revocation list could not be made again");
             error.to_string()
         });
-        Ok(Revocation { certificate, list_problem })
+        Ok(Revocation {
+            certificate,
+            list_problem,
+        })
     }
 
     /// The X.509 certificate of this serial.
-    async fn issued(&self, authority: AuthorityType, serial: &str) -> Result<IssuedCertificate, ClusterError> {
+    async fn issued(
+        &self,
+        authority: AuthorityType,
+        serial: &str,
+    ) -> Result<IssuedCertificate, ClusterError> {
         let query = CertificateQuery {
             authority: Some(authority),
             serial: Some(serial.to_ascii_lowercase()),
             ..CertificateQuery::default()
         };
-        let found = self.journal.ledger().certificates(&query).await.map_err(ClusterError::Ledger)?;
-        let certificate = found.into_iter().find(|certificate| certificate.form == KeyForm::Tls);
+        let found = self
+            .journal
+            .ledger()
+            .certificates(&query)
+            .await
+            .map_err(ClusterError::Ledger)?;
+        let certificate = found
+            .into_iter()
+            .find(|certificate| certificate.form == KeyForm::Tls);
         Ok(certificate.ok_or_else(|| Refusal::Malformed {
             field: "serial",
             problem: format!(

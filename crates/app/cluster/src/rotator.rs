@@ -111,7 +111,15 @@ impl Cluster {
             }
         };
         let evidence = self.evidence(actor, request, &stored.value, event).await?;
-        let step = Move { actor, request, event, mode, schedule, grace_period, evidence };
+        let step = Move {
+            actor,
+            request,
+            event,
+            mode,
+            schedule,
+            grace_period,
+            evidence,
+        };
         self.take(stored, step).await
     }
 
@@ -165,9 +173,14 @@ impl Cluster {
         };
         let mut events = Vec::new();
         events.extend(self.override_event(&step, &rotation_id, &present, &to)?);
-        events.extend(self.distrust_event(&step, &rotation_id, &stored.value, &to).await?);
-        let (event_uid, changed) =
-            self.journal.event(step.actor, phase_event(&step, &rotation_id, &present, &to, Outcome::Success))?;
+        events.extend(
+            self.distrust_event(&step, &rotation_id, &stored.value, &to)
+                .await?,
+        );
+        let (event_uid, changed) = self.journal.event(
+            step.actor,
+            phase_event(&step, &rotation_id, &present, &to, Outcome::Success),
+        )?;
         events.push(changed);
 
         let mut record = stored.value;
@@ -181,7 +194,8 @@ impl Cluster {
         writes.push(documents::put(path, Expect::At(stored.revision), &record)?);
         // Nothing can fail any more between the record of the step and the step but the save itself.
         self.journal.append(events).await?;
-        self.save(&step, &rotation_id, &event_uid, &present, &to, writes).await?;
+        self.save(&step, &rotation_id, &event_uid, &present, &to, writes)
+            .await?;
         self.note_held(authority, None);
         self.refresh().await?;
         Ok(Rotated {
@@ -205,7 +219,9 @@ impl Cluster {
         writes: Vec<Write>,
     ) -> Result<(), ClusterError> {
         let what = format!("{} authority", step.request.authority);
-        let Err(error) = documents::commit(self.state.as_ref(), &what, writes).await else { return Ok(()) };
+        let Err(error) = documents::commit(self.state.as_ref(), &what, writes).await else {
+            return Ok(());
+        };
         let words = format!("{error}; nothing that was recorded with {event_uid} happened");
         let failed = phase_event(step, rotation_id, from, to, Outcome::Failure(words));
         // The step did not happen; the error tells the caller even when the log cannot.
@@ -222,8 +238,12 @@ impl Cluster {
         from: &Rotation,
         to: &Rotation,
     ) -> Result<Option<Record>, ClusterError> {
-        let Some(evidence) = &step.evidence else { return Ok(None) };
-        let Some(named) = evidence.overridden_by() else { return Ok(None) };
+        let Some(evidence) = &step.evidence else {
+            return Ok(None);
+        };
+        let Some(named) = evidence.overridden_by() else {
+            return Ok(None);
+        };
         if evidence.overridden().is_empty() {
             return Ok(None);
         }
@@ -245,10 +265,16 @@ impl Cluster {
         record: &AuthorityRecord,
         to: &Rotation,
     ) -> Result<Option<Record>, ClusterError> {
-        let (Event::Distrust, Some(outgoing)) = (step.event, record.desired().outgoing) else { return Ok(None) };
+        let (Event::Distrust, Some(outgoing)) = (step.event, record.desired().outgoing) else {
+            return Ok(None);
+        };
         let Some(reason) = step.request.reason.clone() else {
             let problem = "say why the outgoing generation is distrusted; the log keeps it".into();
-            return Err(Refusal::Malformed { field: "reason", problem }.into());
+            return Err(Refusal::Malformed {
+                field: "reason",
+                problem,
+            }
+            .into());
         };
         let (parties, _) = self.parties(record).await?;
         let event = AuditEvent::GenerationDistrusted {
@@ -256,7 +282,10 @@ impl Cluster {
             rotation_id: rotation_id.to_owned(),
             generation: outgoing.number(),
             reason,
-            affected: rotation::affected(to, &parties).into_iter().map(|party| party.name).collect(),
+            affected: rotation::affected(to, &parties)
+                .into_iter()
+                .map(|party| party.name)
+                .collect(),
         };
         Ok(Some(self.journal.event(step.actor, event)?.1))
     }
@@ -266,7 +295,9 @@ impl Cluster {
         let mut taken = Vec::new();
         for (authority, view) in &self.view().authorities {
             let record = &view.record;
-            let Some(schedule) = &record.course.schedule else { continue };
+            let Some(schedule) = &record.course.schedule else {
+                continue;
+            };
             if record.course.mode != Some(Mode::Automatic) {
                 continue;
             }
@@ -307,9 +338,15 @@ impl Cluster {
         let stored = self.load_authority(authority).await?;
         let course = stored.value.course.clone();
         let now = self.now();
-        let due = course.schedule.as_ref().and_then(|plan| rotation::due(&stored.value.rotation, plan, now));
+        let due = course
+            .schedule
+            .as_ref()
+            .and_then(|plan| rotation::due(&stored.value.rotation, plan, now));
         let Some(event) = due else {
-            return Err(Refusal::Conflict { what: format!("{authority} authority") }.into());
+            return Err(Refusal::Conflict {
+                what: format!("{authority} authority"),
+            }
+            .into());
         };
         let request = RotateRequest {
             authority,
@@ -341,14 +378,18 @@ impl Cluster {
             form: "",
             reason: "the authority does not exist yet; restart signetd".into(),
         };
-        Ok(documents::load(self.state.as_ref(), &path).await?.ok_or_else(missing)?)
+        Ok(documents::load(self.state.as_ref(), &path)
+            .await?
+            .ok_or_else(missing)?)
     }
 
     /// Says of changes announced but never saved that they did not happen: what a crash between the two left open.
     pub(crate) async fn close_interrupted(&self) -> Result<(), ClusterError> {
         for view in self.view().authorities.values() {
             let record = &view.record;
-            let Some(open) = self.last_announced(record.authority).await? else { continue };
+            let Some(open) = self.last_announced(record.authority).await? else {
+                continue;
+            };
             if open.uid == record.course.event_uid || !open.is_success {
                 continue;
             }
@@ -432,11 +473,22 @@ fn apply(
 
 fn warnings(evidence: Option<&Evidence>) -> Vec<String> {
     let words = |warning: &rotation::Warning| {
-        let rotation::Warning { name, live: _, missing, cut_off } = warning;
-        let then = if *cut_off { "; it is cut off and has to join again" } else { "; it catches up when it returns" };
+        let rotation::Warning {
+            name,
+            live: _,
+            missing,
+            cut_off,
+        } = warning;
+        let then = if *cut_off {
+            "; it is cut off and has to join again"
+        } else {
+            "; it catches up when it returns"
+        };
         format!("{name} {missing}{then}")
     };
-    evidence.map_or_else(Vec::new, |evidence| evidence.warnings().iter().map(words).collect())
+    evidence.map_or_else(Vec::new, |evidence| {
+        evidence.warnings().iter().map(words).collect()
+    })
 }
 
 /// Why a generation left use.

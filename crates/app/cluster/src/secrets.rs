@@ -28,14 +28,19 @@ impl Cluster {
         actor: &Actor,
         authority: Option<AuthorityType>,
     ) -> Result<BTreeMap<KeyId, SecretPlace>, ClusterError> {
-        self.journal.record(actor, AuditEvent::SecretsRead { authority }).await?;
+        self.journal
+            .record(actor, AuditEvent::SecretsRead { authority })
+            .await?;
         let mut secrets = BTreeMap::new();
         for view in self.view().authorities.values() {
             if authority.is_some_and(|wanted| wanted != view.record.authority) {
                 continue;
             }
             for (_, key) in view.record.trusted() {
-                let exporter = self.custody.holder(&key.reference).and_then(|backend| backend.exporter());
+                let exporter = self
+                    .custody
+                    .holder(&key.reference)
+                    .and_then(|backend| backend.exporter());
                 let place = match exporter {
                     None => SecretPlace::Reference(key.reference.locator()),
                     Some(exporter) => {

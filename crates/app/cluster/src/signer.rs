@@ -48,19 +48,32 @@ impl Signer {
     pub(crate) fn issuer(&self) -> Result<&Issuer, ClusterError> {
         self.issuer.as_deref().ok_or_else(|| {
             let id = self.key.reference.id;
-            ClusterError::Internal(format!("the {} key {id} has no certificate that reads", self.authority))
+            ClusterError::Internal(format!(
+                "the {} key {id} has no certificate that reads",
+                self.authority
+            ))
         })
     }
 
     /// Signs what carries no serial of its own, such as a revocation list; the caller recorded it.
     pub(crate) async fn sign_unnumbered(&self, plan: LintedPlan) -> Result<Vec<u8>, ClusterError> {
         let (_, to_be_signed) = plan.into_parts();
-        let signature = self.signature(to_be_signed.scheme(), to_be_signed.bytes()).await?;
-        to_be_signed.assemble(&signature).map_err(|error| ClusterError::Internal(error.to_string()))
+        let signature = self
+            .signature(to_be_signed.scheme(), to_be_signed.bytes())
+            .await?;
+        to_be_signed
+            .assemble(&signature)
+            .map_err(|error| ClusterError::Internal(error.to_string()))
     }
 
     async fn signature(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, ClusterError> {
-        let Self { authority, generation: _, key, issuer: _, backend } = self;
+        let Self {
+            authority,
+            generation: _,
+            key,
+            issuer: _,
+            backend,
+        } = self;
         let context = || format!("signing with the {} key of the {authority} authority", key.form);
         let signature = backend
             .sign(&key.reference, scheme, message)
@@ -77,7 +90,10 @@ impl Signer {
             return Ok(());
         }
         key.public_key.verify(to_be_signed, signature).map_err(|fault| {
-            ClusterError::Internal(format!("{} answered a wrong signature: {fault}", key.reference.store))
+            ClusterError::Internal(format!(
+                "{} answered a wrong signature: {fault}",
+                key.reference.store
+            ))
         })
     }
 }
@@ -92,13 +108,27 @@ impl Cluster {
     ) -> Result<Signer, ClusterError> {
         let authority = view.record.authority;
         let mut elsewhere = None;
-        for signing in view.signing.iter().filter(|key| key.generation == generation && key.key.form == form) {
-            let SigningKey { generation, key, issuer } = signing;
+        for signing in view
+            .signing
+            .iter()
+            .filter(|key| key.generation == generation && key.key.form == form)
+        {
+            let SigningKey {
+                generation,
+                key,
+                issuer,
+            } = signing;
             match self.custody.holder(&key.reference) {
                 None => elsewhere = Some(key.reference.store.clone()),
                 Some(backend) => {
                     let (key, issuer, backend) = (key.clone(), issuer.clone(), backend.clone());
-                    return Ok(Signer { authority, generation: *generation, key, issuer, backend });
+                    return Ok(Signer {
+                        authority,
+                        generation: *generation,
+                        key,
+                        issuer,
+                        backend,
+                    });
                 }
             }
         }
@@ -108,7 +138,12 @@ impl Cluster {
                 "it lives in {store}, which is not configured here; add it to `auth_service.former_ca_key_params` and restart"
             ),
         };
-        Err(Refusal::NoUsableKey { authority, form: form.protocol(), reason }.into())
+        Err(Refusal::NoUsableKey {
+            authority,
+            form: form.protocol(),
+            reason,
+        }
+        .into())
     }
 
     /// A key just made, before any record names it.
@@ -122,7 +157,13 @@ impl Cluster {
             ClusterError::Internal(format!("the key just made is not in {}", key.reference.store))
         })?;
         let issuer = issuer_of(authority, key).ok().map(Arc::new);
-        Ok(Signer { authority, generation, key: Arc::new(key.clone()), issuer, backend: backend.clone() })
+        Ok(Signer {
+            authority,
+            generation,
+            key: Arc::new(key.clone()),
+            issuer,
+            backend: backend.clone(),
+        })
     }
 
     /// Issues: records what is about to be signed and takes its serial, signs, records what was signed. Only then may it leave.
@@ -135,17 +176,26 @@ impl Cluster {
     ) -> Result<Issued, ClusterError> {
         let (summary, to_be_signed) = plan.into_parts();
         let event_uid = self.announce_issue(actor, signer, &summary, allowed_by).await?;
-        let signature = match signer.signature(to_be_signed.scheme(), to_be_signed.bytes()).await {
+        let signature = match signer
+            .signature(to_be_signed.scheme(), to_be_signed.bytes())
+            .await
+        {
             Ok(signature) => signature,
             Err(error) => {
-                self.record_failure(actor, signer, &summary, &event_uid, describe(&error)).await?;
+                self.record_failure(actor, signer, &summary, &event_uid, describe(&error))
+                    .await?;
                 return Err(error);
             }
         };
-        let document =
-            to_be_signed.assemble(&signature).map_err(|error| ClusterError::Internal(error.to_string()))?;
+        let document = to_be_signed
+            .assemble(&signature)
+            .map_err(|error| ClusterError::Internal(error.to_string()))?;
         // A token is a secret: that it was issued is recorded, not what it is.
-        let bytes = if signer.key.form == KeyForm::Jwt { Vec::new() } else { document.clone() };
+        let bytes = if signer.key.form == KeyForm::Jwt {
+            Vec::new()
+        } else {
+            document.clone()
+        };
         let issued = IssuedCertificate {
             authority: signer.authority,
             form: signer.key.form,
@@ -157,8 +207,13 @@ impl Cluster {
             event_uid,
             bytes,
         };
-        self.journal.append(vec![Record::Certificate(Box::new(issued))]).await?;
-        Ok(Issued { summary, document: Zeroizing::new(document) })
+        self.journal
+            .append(vec![Record::Certificate(Box::new(issued))])
+            .await?;
+        Ok(Issued {
+            summary,
+            document: Zeroizing::new(document),
+        })
     }
 
     /// One durable append: the event, the serial, and the first use of the key where this is it.
@@ -169,7 +224,13 @@ impl Cluster {
         summary: &Summary,
         allowed_by: &str,
     ) -> Result<String, ClusterError> {
-        let Signer { authority, generation, key, issuer: _, backend: _ } = signer;
+        let Signer {
+            authority,
+            generation,
+            key,
+            issuer: _,
+            backend: _,
+        } = signer;
         let (authority, form, key_id) = (*authority, key.form, key.reference.id);
         let event = AuditEvent::CertificateCreated {
             authority,
@@ -184,10 +245,22 @@ impl Cluster {
             allowed_by: allowed_by.to_owned(),
         };
         let (event_uid, record) = self.journal.event(actor, event)?;
-        let mut records = vec![record, Record::Serial { authority, form, serial: summary.serial.clone() }];
+        let mut records = vec![
+            record,
+            Record::Serial {
+                authority,
+                form,
+                serial: summary.serial.clone(),
+            },
+        ];
         let is_first = self.key_use.note(key_id, self.now());
         if is_first {
-            let first = AuditEvent::KeyFirstUsed { authority, form, generation: generation.number(), key_id };
+            let first = AuditEvent::KeyFirstUsed {
+                authority,
+                form,
+                generation: generation.number(),
+                key_id,
+            };
             records.push(self.journal.event(&Actor::System, first)?.1);
         }
         let appended = self.journal.append(records).await;

@@ -82,7 +82,11 @@ impl Cluster {
         record
             .trusted()
             .map(|(generation, key)| KeyLine {
-                part: if generation == signs_with { KeyPart::Active } else { KeyPart::Trusted },
+                part: if generation == signs_with {
+                    KeyPart::Active
+                } else {
+                    KeyPart::Trusted
+                },
                 generation,
                 key: key.clone(),
                 expires: expires(key),
@@ -93,7 +97,9 @@ impl Cluster {
     /// The pins of the cluster: the hash of each trusted TLS key of the host authority. One in standby, two in a rotation.
     pub fn ca_pins(&self) -> Vec<SpkiSha256> {
         let view = self.view();
-        let Some(host) = view.authorities.get(&AuthorityType::Host) else { return Vec::new() };
+        let Some(host) = view.authorities.get(&AuthorityType::Host) else {
+            return Vec::new();
+        };
         host.record
             .trusted()
             .filter(|(_, key)| key.form == authority::KeyForm::Tls)
@@ -145,8 +151,12 @@ impl Cluster {
             alerts.push(Alert {
                 id: "audit-export".into(),
                 severity: Severity::Medium,
-                message: format!("the copy of the audit log in {} is not kept: {}", trouble.path, trouble.reason),
-                hint: "free space or mend the permissions; the log itself goes on, and the copy catches up".into(),
+                message: format!(
+                    "the copy of the audit log in {} is not kept: {}",
+                    trouble.path, trouble.reason
+                ),
+                hint: "free space or mend the permissions; the log itself goes on, and the copy catches up"
+                    .into(),
                 since: None,
             });
         }
@@ -170,8 +180,13 @@ impl Cluster {
             self.journal.record(&Actor::System, event).await?;
             self.notice_alert(&alert.id);
         }
-        for id in noticed.keys().filter(|id| !present.iter().any(|alert| alert.id == **id)) {
-            self.journal.record(&Actor::System, AuditEvent::AlertCleared { alert: id.clone() }).await?;
+        for id in noticed
+            .keys()
+            .filter(|id| !present.iter().any(|alert| alert.id == **id))
+        {
+            self.journal
+                .record(&Actor::System, AuditEvent::AlertCleared { alert: id.clone() })
+                .await?;
             self.forget_alert(id);
         }
         Ok(())
@@ -180,8 +195,11 @@ impl Cluster {
     /// Keys that sign, but do not live where new keys are made. Judged key by key.
     fn custody_alert(&self, record: &AuthorityRecord) -> Option<Alert> {
         let signs_with = record.desired().signs_with;
-        let elsewhere: Vec<&AuthorityKey> =
-            record.keys_of(signs_with).iter().filter(|key| !self.custody.is_preferred(&key.reference)).collect();
+        let elsewhere: Vec<&AuthorityKey> = record
+            .keys_of(signs_with)
+            .iter()
+            .filter(|key| !self.custody.is_preferred(&key.reference))
+            .collect();
         let first = elsewhere.first()?;
         let authority = record.authority;
         let names: Vec<&str> = elsewhere.iter().map(|key| key.form.protocol()).collect();
@@ -189,7 +207,11 @@ impl Cluster {
             first.reference.backend == BackendKind::Software && self.custody.kind() != BackendKind::Software;
         Some(Alert {
             id: format!("custody/{authority}"),
-            severity: if is_weaker { Severity::Medium } else { Severity::Low },
+            severity: if is_weaker {
+                Severity::Medium
+            } else {
+                Severity::Low
+            },
             message: format!(
                 "the {authority} authority still signs with {} keys ({}); {} is configured",
                 first.reference.backend,
@@ -204,7 +226,10 @@ impl Cluster {
     fn unusable_alert(&self, record: &AuthorityRecord) -> Option<Alert> {
         let keys = record.keys_of(record.desired().signs_with);
         let unusable = self.unusable_keys();
-        if let Some((key, error)) = keys.iter().find_map(|key| Some((key, unusable.get(&key.reference.id)?))) {
+        if let Some((key, error)) = keys
+            .iter()
+            .find_map(|key| Some((key, unusable.get(&key.reference.id)?)))
+        {
             let authority = record.authority;
             return Some(Alert {
                 id: format!("unusable/{authority}"),
@@ -215,10 +240,15 @@ impl Cluster {
             });
         }
         let form = record.authority.forms().iter().find(|form| {
-            !keys.iter().any(|key| key.form == **form && self.custody.holder(&key.reference).is_some())
+            !keys
+                .iter()
+                .any(|key| key.form == **form && self.custody.holder(&key.reference).is_some())
         })?;
         let authority = record.authority;
-        let store = keys.iter().find(|key| key.form == *form).map_or("nowhere", |key| key.reference.store.as_str());
+        let store = keys
+            .iter()
+            .find(|key| key.form == *form)
+            .map_or("nowhere", |key| key.reference.store.as_str());
         Some(Alert {
             id: format!("unusable/{authority}"),
             severity: Severity::High,
@@ -233,7 +263,9 @@ impl Cluster {
 }
 
 fn expires(key: &AuthorityKey) -> Option<UnixSeconds> {
-    key.certificate.as_ref().and_then(|der| crate::mint::not_after(&der.0))
+    key.certificate
+        .as_ref()
+        .and_then(|der| crate::mint::not_after(&der.0))
 }
 
 fn expiry_alert(record: &AuthorityRecord, now: UnixSeconds) -> Option<Alert> {

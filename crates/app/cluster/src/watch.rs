@@ -127,14 +127,24 @@ impl Cluster {
             let was_lost = lock(&self.watch.lost).contains_key(&storage);
             match backend.health().await {
                 Ok(()) if was_lost => {
-                    self.journal.record(&Actor::System, AuditEvent::BackendFound { storage: storage.clone() }).await?;
+                    self.journal
+                        .record(
+                            &Actor::System,
+                            AuditEvent::BackendFound {
+                                storage: storage.clone(),
+                            },
+                        )
+                        .await?;
                     lock(&self.watch.lost).remove(&storage);
                 }
                 Ok(()) => {}
                 Err(error) => {
                     let error = error.to_string();
                     if !was_lost {
-                        let event = AuditEvent::BackendLost { storage: storage.clone(), error: error.clone() };
+                        let event = AuditEvent::BackendLost {
+                            storage: storage.clone(),
+                            error: error.clone(),
+                        };
                         self.journal.record(&Actor::System, event).await?;
                     }
                     lock(&self.watch.lost).insert(storage, error);
@@ -149,7 +159,9 @@ impl Cluster {
         let mut unusable = BTreeMap::new();
         for view in self.view().authorities.values() {
             for key in view.record.keys_of(view.record.desired().signs_with) {
-                let Some(backend) = self.custody.holder(&key.reference) else { continue };
+                let Some(backend) = self.custody.holder(&key.reference) else {
+                    continue;
+                };
                 if let Err(error) = backend.public_key(&key.reference).await
                     && !error.is_transient()
                 {
@@ -198,7 +210,9 @@ impl Cluster {
             seen_at: self.now(),
         };
         let write = documents::put(path, state::Expect::Anything, &record)?;
-        documents::commit(self.state.as_ref(), "server", vec![write]).await.map(|_| ())
+        documents::commit(self.state.as_ref(), "server", vec![write])
+            .await
+            .map(|_| ())
     }
 
     /// Who holds and verifies credentials of an authority, and who owns its keys, as they prove it.
@@ -231,7 +245,11 @@ impl Cluster {
         for (key, stored) in documents::load_all::<ServerRecord>(self.state.as_ref(), "server").await? {
             let id = key.as_str().rsplit('/').next().unwrap_or_default();
             if id != self.settings.server_id {
-                let ServerRecord { store, seen_at, version: _ } = &stored.value;
+                let ServerRecord {
+                    store,
+                    seen_at,
+                    version: _,
+                } = &stored.value;
                 let is_reached = |key: &KeyRef| key.backend == BackendKind::Software || key.store == *store;
                 owners.push(owner(record, id, is_live(*seen_at, self.now()), is_reached));
             }
@@ -250,7 +268,14 @@ fn owner(record: &AuthorityRecord, id: &str, live: bool, is_reached: impl Fn(&Ke
     let desired = record.desired();
     let incoming = desired.incoming.unwrap_or(desired.signs_with);
     let keys = record.keys_of(incoming);
-    let has_form = |form: &KeyForm| keys.iter().any(|key| key.form == *form && is_reached(&key.reference));
+    let has_form = |form: &KeyForm| {
+        keys.iter()
+            .any(|key| key.form == *form && is_reached(&key.reference))
+    };
     let has_all = record.authority.forms().iter().all(has_form);
-    Owner { name: id.to_owned(), has_all_keys_of_incoming: has_all, live }
+    Owner {
+        name: id.to_owned(),
+        has_all_keys_of_incoming: has_all,
+        live,
+    }
 }

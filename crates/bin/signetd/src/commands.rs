@@ -38,7 +38,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
                 DoctorFormat::Text => report::text(&findings),
                 DoctorFormat::Json => report::json(&findings)?,
             })?;
-            Ok(if report::is_good(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report::is_good(&findings) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Configure => print(config::SAMPLE).map(|()| ExitCode::SUCCESS),
         Command::Config {

@@ -24,7 +24,10 @@ fn certificate_created() -> Envelope {
         uid: "0b5b5a3e-0000-4000-8000-000000000001".to_owned(),
         unix_millis: 1_772_366_400_123,
         cluster_name: ClusterName::parse("prod.example.com").unwrap(),
-        actor: Actor::Identity { user: "alice@example.com".to_owned(), remote: "192.0.2.17:49152".to_owned() },
+        actor: Actor::Identity {
+            user: "alice@example.com".to_owned(),
+            remote: "192.0.2.17:49152".to_owned(),
+        },
         event: AuditEvent::CertificateCreated {
             authority: AuthorityType::User,
             form: KeyForm::Tls,
@@ -45,7 +48,9 @@ fn sealing(criterion: &mut Criterion) {
     let entry = seal(&envelope, Head::EMPTY).unwrap();
     let mut group = criterion.benchmark_group("audit");
     group.throughput(Throughput::Bytes(entry.line.len() as u64));
-    group.bench_function("seal cert.create", |bench| bench.iter(|| seal(black_box(&envelope), Head::EMPTY)));
+    group.bench_function("seal cert.create", |bench| {
+        bench.iter(|| seal(black_box(&envelope), Head::EMPTY))
+    });
     group.bench_function("check cert.create", |bench| {
         bench.iter(|| Verifier::new(Head::EMPTY).check(black_box(&entry.line)));
     });

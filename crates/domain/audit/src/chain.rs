@@ -24,7 +24,10 @@ pub struct Head {
 
 impl Head {
     /// The head of the empty log.
-    pub const EMPTY: Self = Self { sequence: 0, hash: [0; 32] };
+    pub const EMPTY: Self = Self {
+        sequence: 0,
+        hash: [0; 32],
+    };
 
     /// The place an entry's line claims, unchecked: for the lines of a chain that was verified, or will be.
     /// `None` when the bytes are no line of a log.
@@ -32,7 +35,10 @@ impl Head {
         let parts = Parts::split(line)?;
         let mut hash = [0; 32];
         hex::decode_to_slice(parts.hash, &mut hash).ok()?;
-        Some(Self { sequence: parts.sequence, hash })
+        Some(Self {
+            sequence: parts.sequence,
+            hash,
+        })
     }
 }
 
@@ -57,7 +63,13 @@ impl Entry {
         // No value before it can hold this: quotes inside values are escaped.
         let (_, rest) = self.line.split_once("\",\"time\":\"")?;
         let day = rest.get(..DAY_BYTES)?;
-        let is_day = day.bytes().enumerate().all(|(at, b)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
+        let is_day = day.bytes().enumerate().all(|(at, b)| {
+            if matches!(at, 4 | 7) {
+                b == b'-'
+            } else {
+                b.is_ascii_digit()
+            }
+        });
         is_day.then_some(day)
     }
 }
@@ -75,7 +87,13 @@ pub struct TooLarge;
 /// # Errors
 /// When the line would be too long.
 pub fn seal(envelope: &Envelope, previous: Head) -> Result<Entry, TooLarge> {
-    let Envelope { uid, unix_millis, cluster_name, actor, event } = envelope;
+    let Envelope {
+        uid,
+        unix_millis,
+        cluster_name,
+        actor,
+        event,
+    } = envelope;
     let sequence = previous.sequence.saturating_add(1);
     let mut line = Line::begin(sequence, LINE_BYTES_MAX - PREV_BYTES - TAIL_BYTES);
     line.word("event", event.name());
@@ -104,7 +122,10 @@ pub fn seal(envelope: &Envelope, previous: Head) -> Result<Entry, TooLarge> {
     line.push_str(HASH_KEY);
     push_hex(&mut line, &hash);
     line.push_str("\"}");
-    Ok(Entry { head: Head { sequence, hash }, line })
+    Ok(Entry {
+        head: Head { sequence, hash },
+        line,
+    })
 }
 
 /// How a log differs from what was written.
@@ -160,7 +181,10 @@ pub struct Verifier {
 impl Verifier {
     /// Begins after an entry that is known to be good; [`Head::EMPTY`] for a whole log.
     pub const fn new(head: Head) -> Self {
-        Self { head, is_blind: false }
+        Self {
+            head,
+            is_blind: false,
+        }
     }
 
     /// Goes on after a line that did not fit, taking its own word for its place, to find what else does not fit.
@@ -170,7 +194,15 @@ impl Verifier {
             Some(head) if head.sequence >= expected => *self = Self::new(head),
             // It belongs before: it takes no place of its own.
             Some(_) => {}
-            None => *self = Self { head: Head { sequence: expected, hash: self.head.hash }, is_blind: true },
+            None => {
+                *self = Self {
+                    head: Head {
+                        sequence: expected,
+                        hash: self.head.hash,
+                    },
+                    is_blind: true,
+                }
+            }
         }
     }
 
@@ -181,29 +213,50 @@ impl Verifier {
     pub fn check(&mut self, line: impl AsRef<[u8]>) -> Result<Head, Break> {
         let line = line.as_ref();
         let expected = self.head.sequence.saturating_add(1);
-        let broken = |kind, reason: String| Err(Break { sequence: expected, kind, reason });
+        let broken = |kind, reason: String| {
+            Err(Break {
+                sequence: expected,
+                kind,
+                reason,
+            })
+        };
         let Some(parts) = Parts::split(line) else {
-            return broken(BreakKind::Edited, "the line is not of the form the log writes".to_owned());
+            return broken(
+                BreakKind::Edited,
+                "the line is not of the form the log writes".to_owned(),
+            );
         };
         let hash = sha256(parts.hashed);
         let mut written = String::with_capacity(HASH_DIGITS);
         push_hex(&mut written, &hash);
         if written.as_bytes() != parts.hash {
-            return broken(BreakKind::Edited, "the line was edited: its hash is not that of its bytes".to_owned());
+            return broken(
+                BreakKind::Edited,
+                "the line was edited: its hash is not that of its bytes".to_owned(),
+            );
         }
         if parts.sequence > expected {
             let last = parts.sequence - 1;
-            return broken(BreakKind::Removed, missing(expected, last, &format!("before entry {}", parts.sequence)));
+            return broken(
+                BreakKind::Removed,
+                missing(expected, last, &format!("before entry {}", parts.sequence)),
+            );
         }
         if parts.sequence < expected {
             let reason = format!("entry {} stands where entry {expected} belongs", parts.sequence);
             return broken(BreakKind::Reordered, reason);
         }
         if !self.is_blind && parts.previous != hex::encode(self.head.hash).as_bytes() {
-            let reason = format!("it does not follow entry {}: one of the two was replaced", self.head.sequence);
+            let reason = format!(
+                "it does not follow entry {}: one of the two was replaced",
+                self.head.sequence
+            );
             return broken(BreakKind::Replaced, reason);
         }
-        *self = Self::new(Head { sequence: expected, hash });
+        *self = Self::new(Head {
+            sequence: expected,
+            hash,
+        });
         Ok(self.head)
     }
 
@@ -215,22 +268,41 @@ impl Verifier {
         let Head { sequence, hash } = self.head;
         if sequence < expected.sequence {
             let reason = missing(sequence + 1, expected.sequence, "at the end");
-            return Err(Break { sequence: sequence + 1, kind: BreakKind::Truncated, reason });
+            return Err(Break {
+                sequence: sequence + 1,
+                kind: BreakKind::Truncated,
+                reason,
+            });
         }
         if sequence > expected.sequence {
-            let reason = format!("the log goes on after entry {}, the last one recorded", expected.sequence);
-            return Err(Break { sequence: expected.sequence + 1, kind: BreakKind::Replaced, reason });
+            let reason = format!(
+                "the log goes on after entry {}, the last one recorded",
+                expected.sequence
+            );
+            return Err(Break {
+                sequence: expected.sequence + 1,
+                kind: BreakKind::Replaced,
+                reason,
+            });
         }
         if hash != expected.hash {
             let reason = "it is not the entry that was recorded as the last".to_owned();
-            return Err(Break { sequence, kind: BreakKind::Replaced, reason });
+            return Err(Break {
+                sequence,
+                kind: BreakKind::Replaced,
+                reason,
+            });
         }
         Ok(())
     }
 }
 
 fn missing(first: u64, last: u64, place: &str) -> String {
-    if first == last { format!("entry {first} is missing {place}") } else { format!("entries {first} to {last} are missing {place}") }
+    if first == last {
+        format!("entry {first} is missing {place}")
+    } else {
+        format!("entries {first} to {last} are missing {place}")
+    }
 }
 
 /// The parts of a line that the chain knows, at fixed places from its two ends, where no field's value can pretend to be them.
@@ -251,7 +323,12 @@ impl<'a> Parts<'a> {
         let digits = numbered.split(|byte| *byte == b',').next()?;
         let is_number = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
         let sequence = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        is_number.then_some(Self { sequence, hashed, previous, hash })
+        is_number.then_some(Self {
+            sequence,
+            hashed,
+            previous,
+            hash,
+        })
     }
 }
 

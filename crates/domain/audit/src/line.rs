@@ -23,7 +23,11 @@ impl Line {
         let mut text = String::with_capacity(USUAL_BYTES);
         text.push_str("{\"ei\":");
         push_number(&mut text, sequence);
-        Self { text, limit, is_full: false }
+        Self {
+            text,
+            limit,
+            is_full: false,
+        }
     }
 
     /// Adds a text.
@@ -72,7 +76,11 @@ impl Line {
 
     /// The line so far, or its length when it is longer than allowed.
     pub(crate) fn finish(self) -> Result<String, usize> {
-        if self.is_full || self.text.len() > self.limit { Err(self.text.len()) } else { Ok(self.text) }
+        if self.is_full || self.text.len() > self.limit {
+            Err(self.text.len())
+        } else {
+            Ok(self.text)
+        }
     }
 
     fn key(&mut self, name: &str) {

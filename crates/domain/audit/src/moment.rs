@@ -17,7 +17,10 @@ pub fn time_text(unix_millis: i64) -> String {
 
 pub(crate) fn push_moment(text: &mut String, unix_millis: i64, precision: Precision) {
     let unix_millis = unix_millis.clamp(MILLIS_MIN, MILLIS_MAX);
-    let (days, in_day) = (unix_millis.div_euclid(DAY_MILLIS), unix_millis.rem_euclid(DAY_MILLIS));
+    let (days, in_day) = (
+        unix_millis.div_euclid(DAY_MILLIS),
+        unix_millis.rem_euclid(DAY_MILLIS),
+    );
     let (year, month, day) = civil(days);
     push_digits(text, year, 4);
     for (before, number) in [('-', month), ('-', day), ('T', in_day / 3_600_000)] {
@@ -47,7 +50,11 @@ const fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = era * 400 + year_of_era + (month <= 2) as i64;
     (year, month, day)
 }

@@ -26,7 +26,13 @@ impl AuditReport {
 
     /// An empty report.
     pub const fn new() -> Self {
-        Self { head: Head::EMPTY, entries: 0, exported: 0, findings: Vec::new(), findings_left_out: 0 }
+        Self {
+            head: Head::EMPTY,
+            entries: 0,
+            exported: 0,
+            findings: Vec::new(),
+            findings_left_out: 0,
+        }
     }
 
     /// Whether everything fits.
@@ -40,24 +46,53 @@ impl AuditReport {
         if sequence > self.head.sequence {
             let first = self.head.sequence.saturating_add(1);
             let reason = format!("the log ends before entry {sequence}, which was recorded as its last");
-            self.add(Place::Anchor, Break { sequence: first, kind: BreakKind::Truncated, reason });
+            self.add(
+                Place::Anchor,
+                Break {
+                    sequence: first,
+                    kind: BreakKind::Truncated,
+                    reason,
+                },
+            );
             return;
         }
         let same = found.map(|found| found.hash == hash);
         let (kind, reason) = match same {
             Some(true) => return,
             None if sequence == 0 => return,
-            Some(false) => (BreakKind::Replaced, "it is not the entry that was recorded elsewhere under its number"),
-            None => (BreakKind::Removed, "it was recorded elsewhere and is missing here"),
+            Some(false) => (
+                BreakKind::Replaced,
+                "it is not the entry that was recorded elsewhere under its number",
+            ),
+            None => (
+                BreakKind::Removed,
+                "it was recorded elsewhere and is missing here",
+            ),
         };
-        self.add(Place::Anchor, Break { sequence, kind, reason: reason.to_owned() });
+        self.add(
+            Place::Anchor,
+            Break {
+                sequence,
+                kind,
+                reason: reason.to_owned(),
+            },
+        );
     }
 
     /// Adds something that does not fit.
     pub fn add(&mut self, place: Place, found: Break) {
         if self.findings.len() < Self::FINDINGS_MAX {
-            let Break { sequence, kind, reason } = found;
-            self.findings.push(Finding { place, sequence, kind, reason });
+            let Break {
+                sequence,
+                kind,
+                reason,
+            } = found;
+            self.findings.push(Finding {
+                place,
+                sequence,
+                kind,
+                reason,
+            });
         } else {
             self.findings_left_out = self.findings_left_out.saturating_add(1);
         }
@@ -85,7 +120,12 @@ pub struct Finding {
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { place, sequence, kind, reason } = self;
+        let Self {
+            place,
+            sequence,
+            kind,
+            reason,
+        } = self;
         write!(f, "{place}: {}: entry {sequence}: {reason}", kind.as_str())
     }
 }
@@ -112,7 +152,10 @@ impl std::fmt::Display for Place {
         match self {
             Self::Ledger => f.write_str("ledger"),
             Self::Anchor => f.write_str("recorded head"),
-            Self::File { path, line: Some(line) } => write!(f, "{path}:{line}"),
+            Self::File {
+                path,
+                line: Some(line),
+            } => write!(f, "{path}:{line}"),
             Self::File { path, line: None } => f.write_str(path),
         }
     }

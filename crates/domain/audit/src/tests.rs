@@ -28,7 +28,10 @@ const HOSTILE: &[&str] = &[
 
 /// One event of every kind with every outcome, all its texts being `text`.
 fn samples(text: &str) -> Vec<AuditEvent> {
-    CATALOGUE.iter().flat_map(|kind| [true, false].map(|success| sample(kind, text, success))).collect()
+    CATALOGUE
+        .iter()
+        .flat_map(|kind| [true, false].map(|success| sample(kind, text, success)))
+        .collect()
 }
 
 fn sample(kind: &EventKind, text: &str, success: bool) -> AuditEvent {
@@ -64,7 +67,12 @@ fn envelope(actor: Actor, event: AuditEvent) -> Envelope {
 }
 
 fn started(version: &str) -> Envelope {
-    envelope(Actor::System, AuditEvent::Started { version: version.to_owned() })
+    envelope(
+        Actor::System,
+        AuditEvent::Started {
+            version: version.to_owned(),
+        },
+    )
 }
 
 fn chain(length: usize) -> Vec<Entry> {
@@ -110,7 +118,12 @@ fn every_event_has_a_code_of_its_kind_and_every_code_is_used() {
     let mut used = BTreeSet::new();
     for event in samples("rollback").into_iter().chain(samples("init")) {
         let kind = CATALOGUE.iter().find(|kind| kind.name == event.name()).unwrap();
-        assert!(kind.codes.contains(&event.code()), "{} has {}", event.name(), event.code());
+        assert!(
+            kind.codes.contains(&event.code()),
+            "{} has {}",
+            event.name(),
+            event.code()
+        );
         used.insert(event.code());
     }
     let all: BTreeSet<_> = CATALOGUE.iter().flat_map(|kind| kind.codes).copied().collect();
@@ -129,9 +142,15 @@ fn failures_are_errors_and_rollbacks_are_told_apart() {
         reason: None,
     };
     assert_eq!(phase("update_clients", Outcome::Success).code(), "SR002I");
-    assert_eq!(phase("update_clients", Outcome::Failure("x".to_owned())).code(), "SR002E");
+    assert_eq!(
+        phase("update_clients", Outcome::Failure("x".to_owned())).code(),
+        "SR002E"
+    );
     assert_eq!(phase("rollback", Outcome::Success).code(), "SR003I");
-    assert_eq!(phase("rollback", Outcome::Failure("x".to_owned())).code(), "SR003E");
+    assert_eq!(
+        phase("rollback", Outcome::Failure("x".to_owned())).code(),
+        "SR003E"
+    );
 }
 
 #[test]
@@ -143,15 +162,29 @@ fn lines_hold_exactly_the_fields_the_reference_promises() {
         let fields: BTreeMap<String, Value> = serde_json::from_str(&entry.line).unwrap();
         let mut expected: BTreeSet<&str> = common.iter().copied().collect();
         for field in kind.fields {
-            assert!(expected.insert(field.name), "{} of {} shadows a common field", field.name, kind.name);
+            assert!(
+                expected.insert(field.name),
+                "{} of {} shadows a common field",
+                field.name,
+                kind.name
+            );
         }
         expected.extend(["prev", "hash"]);
         if fields.get("success") == Some(&json!(false)) {
             expected.insert("error");
         }
-        assert_eq!(fields.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{}", kind.name);
+        assert_eq!(
+            fields.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+            expected,
+            "{}",
+            kind.name
+        );
         for field in kind.fields {
-            assert!(!["user", "os_uid", "addr.remote"].contains(&field.name), "{} hides the actor", kind.name);
+            assert!(
+                !["user", "os_uid", "addr.remote"].contains(&field.name),
+                "{} hides the actor",
+                kind.name
+            );
             assert!(!field.meaning.trim().is_empty());
         }
     }
@@ -159,8 +192,21 @@ fn lines_hold_exactly_the_fields_the_reference_promises() {
 
 #[test]
 fn the_line_is_flat_and_in_order() {
-    let actor = Actor::Identity { user: "alice".to_owned(), remote: "127.0.0.1:4242".to_owned() };
-    let line = seal(&envelope(actor, AuditEvent::Started { version: "1.0".to_owned() }), Head::EMPTY).unwrap().line;
+    let actor = Actor::Identity {
+        user: "alice".to_owned(),
+        remote: "127.0.0.1:4242".to_owned(),
+    };
+    let line = seal(
+        &envelope(
+            actor,
+            AuditEvent::Started {
+                version: "1.0".to_owned(),
+            },
+        ),
+        Head::EMPTY,
+    )
+    .unwrap()
+    .line;
     let zeros = "0".repeat(64);
     let front = format!(
         "{{\"ei\":1,\"event\":\"instance.start\",\"code\":\"SI000I\",\"uid\":\"0b5b5a3e-0000-4000-8000-000000000001\",\
@@ -169,18 +215,44 @@ fn the_line_is_flat_and_in_order() {
     );
     assert!(line.starts_with(&front), "{line}");
     assert_eq!(line.len(), front.len() + 66);
-    let local = Actor::Local { user: "root".to_owned(), uid: 0 };
-    let line = seal(&envelope(local, AuditEvent::Started { version: "1.0".to_owned() }), Head::EMPTY).unwrap().line;
-    assert!(line.contains("\"user\":\"root\",\"os_uid\":0,\"actor_kind\":\"local\""), "{line}");
+    let local = Actor::Local {
+        user: "root".to_owned(),
+        uid: 0,
+    };
+    let line = seal(
+        &envelope(
+            local,
+            AuditEvent::Started {
+                version: "1.0".to_owned(),
+            },
+        ),
+        Head::EMPTY,
+    )
+    .unwrap()
+    .line;
+    assert!(
+        line.contains("\"user\":\"root\",\"os_uid\":0,\"actor_kind\":\"local\""),
+        "{line}"
+    );
 }
 
 #[test]
 fn hostile_texts_neither_break_the_line_nor_get_lost() {
     for text in HOSTILE {
         for event in samples(text) {
-            let actor = Actor::Identity { user: (*text).to_owned(), remote: (*text).to_owned() };
+            let actor = Actor::Identity {
+                user: (*text).to_owned(),
+                remote: (*text).to_owned(),
+            };
             let kind = CATALOGUE.iter().find(|kind| kind.name == event.name()).unwrap();
-            let entry = seal(&Envelope { uid: (*text).to_owned(), ..envelope(actor, event) }, Head::EMPTY).unwrap();
+            let entry = seal(
+                &Envelope {
+                    uid: (*text).to_owned(),
+                    ..envelope(actor, event)
+                },
+                Head::EMPTY,
+            )
+            .unwrap();
             assert_is_quiet(&entry.line);
             let fields: BTreeMap<String, Value> = serde_json::from_str(&entry.line).unwrap();
             assert_eq!(fields["user"], json!(text));
@@ -194,20 +266,33 @@ fn hostile_texts_neither_break_the_line_nor_get_lost() {
 }
 
 fn assert_is_quiet(line: &str) {
-    let loud = |c: &char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}');
+    let loud = |c: &char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}')
+    };
     assert_eq!(line.chars().find(loud), None, "{line:?}");
 }
 
 #[test]
 fn too_large_an_event_is_refused_and_the_largest_fits() {
-    for text in ["x".repeat(1 << 20), "\0".repeat(20_000), "\u{2028}".repeat(11_000), "\"".repeat(40_000)] {
+    for text in [
+        "x".repeat(1 << 20),
+        "\0".repeat(20_000),
+        "\u{2028}".repeat(11_000),
+        "\"".repeat(40_000),
+    ] {
         assert_eq!(seal(&started(&text), Head::EMPTY), Err(TooLarge));
     }
     let overhead = seal(&started(""), Head::EMPTY).unwrap().line.len();
     let largest = seal(&started(&"x".repeat(LINE_BYTES_MAX - overhead)), Head::EMPTY).unwrap();
     assert_eq!(largest.line.len(), LINE_BYTES_MAX);
-    assert_eq!(seal(&started(&"x".repeat(LINE_BYTES_MAX - overhead + 1)), Head::EMPTY), Err(TooLarge));
-    let many = AuditEvent::AccessDenied { action: "x".repeat(60_000), reason: "y".repeat(60_000) };
+    assert_eq!(
+        seal(&started(&"x".repeat(LINE_BYTES_MAX - overhead + 1)), Head::EMPTY),
+        Err(TooLarge)
+    );
+    let many = AuditEvent::AccessDenied {
+        action: "x".repeat(60_000),
+        reason: "y".repeat(60_000),
+    };
     assert_eq!(seal(&envelope(Actor::System, many), Head::EMPTY), Err(TooLarge));
 }
 
@@ -219,8 +304,19 @@ fn absurd_clocks_still_write_a_time() {
         (-1, "1969-12-31T23:59:59.999Z"),
         (0, "1970-01-01T00:00:00.000Z"),
     ] {
-        let entry = seal(&Envelope { unix_millis, ..started("1") }, Head::EMPTY).unwrap();
-        assert!(entry.line.contains(&format!("\"time\":\"{written}\"")), "{}", entry.line);
+        let entry = seal(
+            &Envelope {
+                unix_millis,
+                ..started("1")
+            },
+            Head::EMPTY,
+        )
+        .unwrap();
+        assert!(
+            entry.line.contains(&format!("\"time\":\"{written}\"")),
+            "{}",
+            entry.line
+        );
     }
 }
 
@@ -251,12 +347,24 @@ fn no_byte_of_a_line_can_be_edited() {
             edited[at] ^= change;
             let mut verifier = Verifier::new(entries[0].head);
             let found = verifier.check(&edited).unwrap_err();
-            assert_eq!((found.kind, found.sequence), (BreakKind::Edited, 2), "byte {at} ^ {change:#x}");
+            assert_eq!(
+                (found.kind, found.sequence),
+                (BreakKind::Edited, 2),
+                "byte {at} ^ {change:#x}"
+            );
             assert_eq!(verifier.head, entries[0].head);
         }
     }
-    for edited in [[line, b"\r"].concat(), [b" ", line].concat(), [line, line].concat(), Vec::new()] {
-        assert_eq!(Verifier::new(entries[0].head).check(edited).unwrap_err().kind, BreakKind::Edited);
+    for edited in [
+        [line, b"\r"].concat(),
+        [b" ", line].concat(),
+        [line, line].concat(),
+        Vec::new(),
+    ] {
+        assert_eq!(
+            Verifier::new(entries[0].head).check(edited).unwrap_err().kind,
+            BreakKind::Edited
+        );
     }
 }
 
@@ -270,17 +378,30 @@ fn removed_reordered_repeated_replaced_and_truncated_entries_show() {
     assert_eq!(kind(&[line(1), line(2), line(1)]), Err((BreakKind::Reordered, 3)));
     assert_eq!(kind(&[line(1), line(2), line(2)]), Err((BreakKind::Reordered, 3)));
     let forged = seal(&started("forged"), entries[0].head).unwrap();
-    assert_eq!(kind(&[line(1), &forged.line, line(3)]), Err((BreakKind::Replaced, 3)));
+    assert_eq!(
+        kind(&[line(1), &forged.line, line(3)]),
+        Err((BreakKind::Replaced, 3))
+    );
 
     let mut verifier = Verifier::new(Head::EMPTY);
     for entry in &entries[..3] {
         verifier.check(&entry.line).unwrap();
     }
-    let ending = |head| verifier.finish(head).map_err(|found| (found.kind, found.sequence));
+    let ending = |head| {
+        verifier
+            .finish(head)
+            .map_err(|found| (found.kind, found.sequence))
+    };
     assert_eq!(ending(entries[4].head), Err((BreakKind::Truncated, 4)));
     assert_eq!(ending(entries[2].head), Ok(()));
     assert_eq!(ending(entries[1].head), Err((BreakKind::Replaced, 3)));
-    assert_eq!(ending(Head { hash: [1; 32], ..entries[2].head }), Err((BreakKind::Replaced, 3)));
+    assert_eq!(
+        ending(Head {
+            hash: [1; 32],
+            ..entries[2].head
+        }),
+        Err((BreakKind::Replaced, 3))
+    );
 }
 
 #[test]
@@ -288,7 +409,14 @@ fn a_check_goes_on_after_a_break_and_finds_nothing_more_than_there_is() {
     let entries = chain(6);
     let mut edited = entries[2].line.replace("instance", "Instance");
     for garbage in [std::mem::take(&mut edited), "garbage".to_owned()] {
-        let lines = [&entries[0].line, &entries[1].line, &garbage, &entries[3].line, &entries[5].line, &entries[4].line];
+        let lines = [
+            &entries[0].line,
+            &entries[1].line,
+            &garbage,
+            &entries[3].line,
+            &entries[5].line,
+            &entries[4].line,
+        ];
         let mut verifier = Verifier::new(Head::EMPTY);
         let mut found = Vec::new();
         for line in lines {
@@ -297,7 +425,14 @@ fn a_check_goes_on_after_a_break_and_finds_nothing_more_than_there_is() {
                 verifier.skip(line);
             }
         }
-        assert_eq!(found, [(BreakKind::Edited, 3), (BreakKind::Removed, 5), (BreakKind::Reordered, 7)]);
+        assert_eq!(
+            found,
+            [
+                (BreakKind::Edited, 3),
+                (BreakKind::Removed, 5),
+                (BreakKind::Reordered, 7)
+            ]
+        );
         assert_eq!(verifier.head, entries[5].head);
     }
 }
@@ -306,15 +441,40 @@ fn a_check_goes_on_after_a_break_and_finds_nothing_more_than_there_is() {
 fn a_recorded_head_shows_a_truncated_or_rewritten_log() {
     let entries = chain(3);
     let judge = |anchor: Head, found: Option<Head>| {
-        let mut report = AuditReport { head: entries[2].head, ..AuditReport::new() };
+        let mut report = AuditReport {
+            head: entries[2].head,
+            ..AuditReport::new()
+        };
         report.compare_anchor(anchor, found);
-        report.findings.iter().map(|finding| (finding.kind, finding.sequence)).collect::<Vec<_>>()
+        report
+            .findings
+            .iter()
+            .map(|finding| (finding.kind, finding.sequence))
+            .collect::<Vec<_>>()
     };
     assert_eq!(judge(entries[1].head, Some(entries[1].head)), []);
     assert_eq!(judge(Head::EMPTY, None), []);
-    assert_eq!(judge(Head { hash: [7; 32], ..entries[1].head }, Some(entries[1].head)), [(BreakKind::Replaced, 2)]);
+    assert_eq!(
+        judge(
+            Head {
+                hash: [7; 32],
+                ..entries[1].head
+            },
+            Some(entries[1].head)
+        ),
+        [(BreakKind::Replaced, 2)]
+    );
     assert_eq!(judge(entries[1].head, None), [(BreakKind::Removed, 2)]);
-    assert_eq!(judge(Head { sequence: 5, hash: [7; 32] }, None), [(BreakKind::Truncated, 4)]);
+    assert_eq!(
+        judge(
+            Head {
+                sequence: 5,
+                hash: [7; 32]
+            },
+            None
+        ),
+        [(BreakKind::Truncated, 4)]
+    );
 }
 
 #[test]
@@ -324,7 +484,13 @@ fn heads_and_envelopes_survive_a_document() {
     assert!(text.contains(&hex::encode(head.hash)));
     assert_eq!(serde_json::from_str::<Head>(&text).unwrap(), head);
     for event in samples("x\n") {
-        let envelope = envelope(Actor::Local { user: "root".to_owned(), uid: 0 }, event);
+        let envelope = envelope(
+            Actor::Local {
+                user: "root".to_owned(),
+                uid: 0,
+            },
+            event,
+        );
         let text = serde_json::to_string(&envelope).unwrap();
         assert_eq!(serde_json::from_str::<Envelope>(&text).unwrap(), envelope);
     }

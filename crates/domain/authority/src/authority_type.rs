@@ -43,7 +43,9 @@ pub enum KeyForm {
 
 /// The text names no authority type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown authority type {0:?}; known are host, user, db, db_client, openssh, jwt, saml_idp, oidc_idp, spiffe, okta, windows")]
+#[error(
+    "unknown authority type {0:?}; known are host, user, db, db_client, openssh, jwt, saml_idp, oidc_idp, spiffe, okta, windows"
+)]
 pub struct UnknownAuthorityType(pub String);
 
 impl AuthorityType {

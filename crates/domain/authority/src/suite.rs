@@ -65,7 +65,9 @@ impl Suite {
             AuthorityType::Host | AuthorityType::User | AuthorityType::Openssh => match (self, form) {
                 (Self::Legacy, _) => Rsa2048,
                 (Self::BalancedV1, KeyForm::Ssh) => Ed25519,
-                (Self::BalancedV1, KeyForm::Tls | KeyForm::Jwt) | (Self::FipsV1 | Self::HsmV1, _) => EcdsaP256,
+                (Self::BalancedV1, KeyForm::Tls | KeyForm::Jwt) | (Self::FipsV1 | Self::HsmV1, _) => {
+                    EcdsaP256
+                }
             },
             AuthorityType::Jwt => match self {
                 Self::Legacy => Rsa2048,

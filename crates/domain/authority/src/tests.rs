@@ -8,7 +8,10 @@ fn names_round_trip() {
         assert_eq!(kind.as_str().parse::<AuthorityType>().unwrap(), kind);
         assert!(!kind.forms().is_empty());
     }
-    assert_eq!("db-client".parse::<AuthorityType>().unwrap(), AuthorityType::DbClient);
+    assert_eq!(
+        "db-client".parse::<AuthorityType>().unwrap(),
+        AuthorityType::DbClient
+    );
     assert!("hosts".parse::<AuthorityType>().is_err());
     for suite in Suite::ALL {
         assert_eq!(suite.as_str().parse::<Suite>().unwrap(), suite);

@@ -42,7 +42,8 @@ impl TryFrom<String> for SpkiSha256 {
     type Error = KeyFault;
     fn try_from(text: String) -> Result<Self, KeyFault> {
         let mut hash = [0; 32];
-        hex::decode_to_slice(&text, &mut hash).map_err(|_| KeyFault::Malformed("not 64 hexadecimal digits"))?;
+        hex::decode_to_slice(&text, &mut hash)
+            .map_err(|_| KeyFault::Malformed("not 64 hexadecimal digits"))?;
         Ok(Self(hash))
     }
 }
@@ -104,8 +105,8 @@ impl PublicKey {
     /// # Errors
     /// When it is not canonical DER, or a key of an algorithm or size we do not use.
     pub fn from_spki_der(bytes: &[u8]) -> Result<Self, KeyFault> {
-        let info =
-            SubjectPublicKeyInfoRef::from_der(bytes).map_err(|_| KeyFault::Malformed("not a SubjectPublicKeyInfo"))?;
+        let info = SubjectPublicKeyInfoRef::from_der(bytes)
+            .map_err(|_| KeyFault::Malformed("not a SubjectPublicKeyInfo"))?;
         let bits = info
             .subject_public_key
             .as_bytes()
@@ -115,7 +116,11 @@ impl PublicKey {
         if canonical != bytes {
             return Err(KeyFault::Malformed("not canonical DER"));
         }
-        Ok(Self { algorithm, sha256: sha256(bytes), spki: canonical })
+        Ok(Self {
+            algorithm,
+            sha256: sha256(bytes),
+            spki: canonical,
+        })
     }
 
     /// Makes an RSA key of its numbers, big endian; leading zeros are dropped.
@@ -140,7 +145,11 @@ impl PublicKey {
         let curve = match point.len() {
             65 => SECP256R1,
             97 => SECP384R1,
-            _ => return Err(KeyFault::Malformed("the point is not an uncompressed P-256 or P-384 point")),
+            _ => {
+                return Err(KeyFault::Malformed(
+                    "the point is not an uncompressed P-256 or P-384 point",
+                ));
+            }
         };
         let parameters = AnyRef::from(&curve);
         Self::assemble(EC_PUBLIC_KEY, Some(parameters), point)
@@ -189,7 +198,10 @@ impl PublicKey {
     pub fn key_identifier(&self) -> Result<[u8; 20], KeyFault> {
         let hash = digest::digest(&digest::SHA256, self.bits()?);
         let mut identifier = [0; 20];
-        let (left, _) = hash.as_ref().split_at_checked(20).ok_or(KeyFault::Malformed("hash"))?;
+        let (left, _) = hash
+            .as_ref()
+            .split_at_checked(20)
+            .ok_or(KeyFault::Malformed("hash"))?;
         identifier.copy_from_slice(left);
         Ok(identifier)
     }
@@ -202,8 +214,12 @@ impl PublicKey {
         let bits = self.bits()?;
         match self.algorithm {
             KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => {
-                let key = RsaPublicKey::from_der(bits).map_err(|_| KeyFault::Malformed("not an RSAPublicKey"))?;
-                Ok(PublicKeyParts::Rsa { modulus: key.modulus.as_bytes(), exponent: key.exponent.as_bytes() })
+                let key =
+                    RsaPublicKey::from_der(bits).map_err(|_| KeyFault::Malformed("not an RSAPublicKey"))?;
+                Ok(PublicKeyParts::Rsa {
+                    modulus: key.modulus.as_bytes(),
+                    exponent: key.exponent.as_bytes(),
+                })
             }
             KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => Ok(PublicKeyParts::Ec { point: bits }),
             KeyAlgorithm::Ed25519 => Ok(PublicKeyParts::Ed25519 { key: bits }),
@@ -211,8 +227,11 @@ impl PublicKey {
     }
 
     fn bits(&self) -> Result<&[u8], KeyFault> {
-        let info = SubjectPublicKeyInfoRef::from_der(&self.spki).map_err(|_| KeyFault::Malformed("stored key"))?;
-        info.subject_public_key.as_bytes().ok_or(KeyFault::Malformed("stored key"))
+        let info =
+            SubjectPublicKeyInfoRef::from_der(&self.spki).map_err(|_| KeyFault::Malformed("stored key"))?;
+        info.subject_public_key
+            .as_bytes()
+            .ok_or(KeyFault::Malformed("stored key"))
     }
 
     /// Checks that `signature` over `message` was made by this key.
@@ -249,25 +268,36 @@ fn recognise(identifier: &AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<Key
             recognise_rsa(&key)
         }
         EC_PUBLIC_KEY => {
-            let curve = identifier.parameters_oid().map_err(|_| KeyFault::Malformed("no named curve"))?;
+            let curve = identifier
+                .parameters_oid()
+                .map_err(|_| KeyFault::Malformed("no named curve"))?;
             let (algorithm, check): (_, &'static dyn lc::VerificationAlgorithm) = match curve {
                 SECP256R1 => (KeyAlgorithm::EcdsaP256, &lc::ECDSA_P256_SHA256_FIXED),
                 SECP384R1 => (KeyAlgorithm::EcdsaP384, &lc::ECDSA_P384_SHA384_FIXED),
-                other => return Err(KeyFault::Unsupported(format!("curve {other}; P-256 and P-384 are known"))),
+                other => {
+                    return Err(KeyFault::Unsupported(format!(
+                        "curve {other}; P-256 and P-384 are known"
+                    )));
+                }
             };
             if bits.first() != Some(&4) {
                 return Err(KeyFault::Malformed("the point is not uncompressed"));
             }
-            lc::ParsedPublicKey::new(check, bits).map_err(|_| KeyFault::Malformed("the point is not on its curve"))?;
+            lc::ParsedPublicKey::new(check, bits)
+                .map_err(|_| KeyFault::Malformed("the point is not on its curve"))?;
             Ok(algorithm)
         }
         ED25519 => {
             if identifier.parameters.is_some() || bits.len() != 32 {
-                return Err(KeyFault::Malformed("an Ed25519 key is 32 bytes without parameters"));
+                return Err(KeyFault::Malformed(
+                    "an Ed25519 key is 32 bytes without parameters",
+                ));
             }
             Ok(KeyAlgorithm::Ed25519)
         }
-        other => Err(KeyFault::Unsupported(format!("algorithm {other}; RSA, ECDSA and Ed25519 are known"))),
+        other => Err(KeyFault::Unsupported(format!(
+            "algorithm {other}; RSA, ECDSA and Ed25519 are known"
+        ))),
     }
 }
 
@@ -279,13 +309,17 @@ fn recognise_rsa(key: &RsaPublicKey<'_>) -> Result<KeyAlgorithm, KeyFault> {
     let exponent = key.exponent.as_bytes();
     let is_exponent_usable = is_odd(exponent) && (2..=5).contains(&exponent.len());
     if !is_odd(modulus) || !is_exponent_usable {
-        return Err(KeyFault::Malformed("RSA modulus must be odd, exponent odd and at least 257 (65537 is usual)"));
+        return Err(KeyFault::Malformed(
+            "RSA modulus must be odd, exponent odd and at least 257 (65537 is usual)",
+        ));
     }
     match bits {
         2048 => Ok(KeyAlgorithm::Rsa2048),
         3072 => Ok(KeyAlgorithm::Rsa3072),
         4096 => Ok(KeyAlgorithm::Rsa4096),
-        other => Err(KeyFault::Unsupported(format!("RSA of {other} bits; 2048, 3072 and 4096 are known"))),
+        other => Err(KeyFault::Unsupported(format!(
+            "RSA of {other} bits; 2048, 3072 and 4096 are known"
+        ))),
     }
 }
 

@@ -90,7 +90,13 @@ impl FromStr for KeyId {
         let bad = || BadKeyId(text.chars().take(64).collect());
         let is_hyphen = |index: usize| matches!(index, 8 | 13 | 18 | 23);
         let is_formed = text.len() == 36
-            && text.bytes().enumerate().all(|(i, b)| if is_hyphen(i) { b == b'-' } else { b.is_ascii_hexdigit() });
+            && text.bytes().enumerate().all(|(i, b)| {
+                if is_hyphen(i) {
+                    b == b'-'
+                } else {
+                    b.is_ascii_hexdigit()
+                }
+            });
         if !is_formed {
             return Err(bad());
         }

@@ -40,7 +40,14 @@ impl Signature {
             SignatureScheme::EcdsaP256Sha256 | SignatureScheme::Ed25519 => raw.len() == 64,
             SignatureScheme::EcdsaP384Sha384 => raw.len() == 96,
         };
-        if is_sized { Ok(Self { scheme, raw }) } else { Err(BadSignature { scheme, reason: "wrong length" }) }
+        if is_sized {
+            Ok(Self { scheme, raw })
+        } else {
+            Err(BadSignature {
+                scheme,
+                reason: "wrong length",
+            })
+        }
     }
 
     /// Takes a signature as KMS and X.509 write it: ECDSA as a DER `ECDSA-Sig-Value` (RFC 3279 section 2.2.3), others raw.
@@ -51,11 +58,16 @@ impl Signature {
         let Some(length) = scheme.ecdsa_scalar_length() else {
             return Self::from_raw(scheme, bytes.to_vec());
         };
-        let value = EcdsaSigValue::from_der(bytes).map_err(|_| BadSignature { scheme, reason: "not DER" })?;
+        let value = EcdsaSigValue::from_der(bytes).map_err(|_| BadSignature {
+            scheme,
+            reason: "not DER",
+        })?;
         let mut raw = Vec::with_capacity(length * 2);
         for scalar in [value.r.as_bytes(), value.s.as_bytes()] {
-            let padding =
-                length.checked_sub(scalar.len()).ok_or(BadSignature { scheme, reason: "scalar too long" })?;
+            let padding = length.checked_sub(scalar.len()).ok_or(BadSignature {
+                scheme,
+                reason: "scalar too long",
+            })?;
             raw.resize(raw.len() + padding, 0);
             raw.extend_from_slice(scalar);
         }
@@ -80,13 +92,21 @@ impl Signature {
         let Some((r, s)) = self.scalars() else {
             return Ok(self.raw.clone());
         };
-        let bad = |_| BadSignature { scheme: self.scheme, reason: "not encodable" };
-        let value = EcdsaSigValue { r: UintRef::new(r).map_err(bad)?, s: UintRef::new(s).map_err(bad)? };
+        let bad = |_| BadSignature {
+            scheme: self.scheme,
+            reason: "not encodable",
+        };
+        let value = EcdsaSigValue {
+            r: UintRef::new(r).map_err(bad)?,
+            s: UintRef::new(s).map_err(bad)?,
+        };
         value.to_der().map_err(bad)
     }
 
     /// The two numbers of an ECDSA signature, fixed width and big endian; `None` for other schemes.
     pub fn scalars(&self) -> Option<(&[u8], &[u8])> {
-        self.scheme.ecdsa_scalar_length().and_then(|length| self.raw.split_at_checked(length))
+        self.scheme
+            .ecdsa_scalar_length()
+            .and_then(|length| self.raw.split_at_checked(length))
     }
 }

@@ -9,18 +9,30 @@ const MESSAGE: &[u8] = b"to be signed";
 
 fn p256() -> (PublicKey, lc::EcdsaKeyPair) {
     let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    (PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap(), pair)
+    (
+        PublicKey::from_ec_point(pair.public_key().as_ref()).unwrap(),
+        pair,
+    )
 }
 
 #[test]
 fn ecdsa_signatures_pass_between_encodings() {
     let (key, pair) = p256();
     for _ in 0..64 {
-        let raw = pair.sign(&SystemRandom::new(), MESSAGE).unwrap().as_ref().to_vec();
+        let raw = pair
+            .sign(&SystemRandom::new(), MESSAGE)
+            .unwrap()
+            .as_ref()
+            .to_vec();
         let signature = Signature::from_raw(SignatureScheme::EcdsaP256Sha256, raw.clone()).unwrap();
         key.verify(MESSAGE, &signature).unwrap();
         let der = signature.to_der().unwrap();
-        assert_eq!(Signature::from_der(SignatureScheme::EcdsaP256Sha256, &der).unwrap().as_raw(), raw);
+        assert_eq!(
+            Signature::from_der(SignatureScheme::EcdsaP256Sha256, &der)
+                .unwrap()
+                .as_raw(),
+            raw
+        );
         assert!(key.verify(b"another", &signature).is_err());
     }
 }
@@ -29,7 +41,8 @@ fn ecdsa_signatures_pass_between_encodings() {
 fn rsa_and_ed25519_verify() {
     let pair = lc::Ed25519KeyPair::generate().unwrap();
     let key = PublicKey::from_ed25519(pair.public_key().as_ref()).unwrap();
-    let signature = Signature::from_raw(SignatureScheme::Ed25519, pair.sign(MESSAGE).as_ref().to_vec()).unwrap();
+    let signature =
+        Signature::from_raw(SignatureScheme::Ed25519, pair.sign(MESSAGE).as_ref().to_vec()).unwrap();
     key.verify(MESSAGE, &signature).unwrap();
 
     let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
@@ -41,17 +54,38 @@ fn rsa_and_ed25519_verify() {
     .unwrap();
     assert_eq!(key.algorithm(), KeyAlgorithm::Rsa2048);
     let mut raw = vec![0; 256];
-    pair.sign(&lc::RSA_PKCS1_SHA256, &SystemRandom::new(), MESSAGE, &mut raw).unwrap();
-    key.verify(MESSAGE, &Signature::from_raw(SignatureScheme::RsaPkcs1Sha256, raw).unwrap()).unwrap();
+    pair.sign(&lc::RSA_PKCS1_SHA256, &SystemRandom::new(), MESSAGE, &mut raw)
+        .unwrap();
+    key.verify(
+        MESSAGE,
+        &Signature::from_raw(SignatureScheme::RsaPkcs1Sha256, raw).unwrap(),
+    )
+    .unwrap();
 }
 
 #[test]
 fn a_signature_of_another_scheme_or_key_is_refused() {
     let (key, _) = p256();
     let (_, other) = p256();
-    let raw = other.sign(&SystemRandom::new(), MESSAGE).unwrap().as_ref().to_vec();
-    assert!(key.verify(MESSAGE, &Signature::from_raw(SignatureScheme::EcdsaP256Sha256, raw.clone()).unwrap()).is_err());
-    assert!(key.verify(MESSAGE, &Signature::from_raw(SignatureScheme::Ed25519, raw).unwrap()).is_err());
+    let raw = other
+        .sign(&SystemRandom::new(), MESSAGE)
+        .unwrap()
+        .as_ref()
+        .to_vec();
+    assert!(
+        key.verify(
+            MESSAGE,
+            &Signature::from_raw(SignatureScheme::EcdsaP256Sha256, raw.clone()).unwrap()
+        )
+        .is_err()
+    );
+    assert!(
+        key.verify(
+            MESSAGE,
+            &Signature::from_raw(SignatureScheme::Ed25519, raw).unwrap()
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -75,7 +109,11 @@ fn key_ids_are_uuids() {
     let id = KeyId::from_random([0xab; 16]);
     assert_eq!(id.to_string(), "abababab-abab-4bab-abab-abababababab");
     assert_eq!(id.to_string().parse::<KeyId>().unwrap(), id);
-    for bad in ["", "abababab-abab-4bab-abab-ababababab", "../../../../../../../../../etc/passw"] {
+    for bad in [
+        "",
+        "abababab-abab-4bab-abab-ababababab",
+        "../../../../../../../../../etc/passw",
+    ] {
         assert!(bad.parse::<KeyId>().is_err(), "{bad}");
     }
 }

@@ -59,7 +59,11 @@ pub(crate) fn check_length(what: &'static str, text: &str, maximum: usize) -> Re
         return Err(NameError::Empty { what });
     }
     if text.len() > maximum {
-        return Err(NameError::TooLong { what, length: text.len(), maximum });
+        return Err(NameError::TooLong {
+            what,
+            length: text.len(),
+            maximum,
+        });
     }
     Ok(())
 }

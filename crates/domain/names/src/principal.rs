@@ -85,14 +85,20 @@ textual!(HostName);
 
 /// Refuses whatever is not a visible character with one meaning.
 fn check_visible(what: &'static str, text: &str) -> Result<(), NameError> {
-    const ALLOWED: &str = "visible characters except comma, asterisk, question mark, exclamation mark and quotes";
+    const ALLOWED: &str =
+        "visible characters except comma, asterisk, question mark, exclamation mark and quotes";
     for (position, character) in text.char_indices() {
         let is_bad = character.is_control()
             || character.is_whitespace()
             || matches!(character, ',' | '*' | '?' | '!' | '"' | '\'' | '`' | '\\')
             || is_invisible(character);
         if is_bad {
-            return Err(NameError::BadCharacter { what, character, position, allowed: ALLOWED });
+            return Err(NameError::BadCharacter {
+                what,
+                character,
+                position,
+                allowed: ALLOWED,
+            });
         }
     }
     Ok(())
@@ -108,19 +114,33 @@ const fn is_invisible(character: char) -> bool {
 pub(crate) fn check_dns(what: &'static str, text: &str) -> Result<(), NameError> {
     for label in text.split('.') {
         if label.is_empty() {
-            return Err(NameError::Malformed { what, reason: "has an empty label" });
+            return Err(NameError::Malformed {
+                what,
+                reason: "has an empty label",
+            });
         }
         if label.len() > 63 {
-            return Err(NameError::Malformed { what, reason: "has a label of more than 63 bytes" });
+            return Err(NameError::Malformed {
+                what,
+                reason: "has a label of more than 63 bytes",
+            });
         }
         if label.starts_with('-') || label.ends_with('-') {
-            return Err(NameError::Malformed { what, reason: "has a label that starts or ends with a hyphen" });
+            return Err(NameError::Malformed {
+                what,
+                reason: "has a label that starts or ends with a hyphen",
+            });
         }
     }
     let allowed = "lower-case letters, digits, hyphens and dots";
     for (position, character) in text.char_indices() {
         if !matches!(character, 'a'..='z' | '0'..='9' | '-' | '.' | '_') {
-            return Err(NameError::BadCharacter { what, character, position, allowed });
+            return Err(NameError::BadCharacter {
+                what,
+                character,
+                position,
+                allowed,
+            });
         }
     }
     Ok(())

@@ -40,7 +40,10 @@ impl std::fmt::Display for Serial {
 impl std::str::FromStr for Serial {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let malformed = NameError::Malformed { what: "serial", reason: "is not 32 hexadecimal digits" };
+        let malformed = NameError::Malformed {
+            what: "serial",
+            reason: "is not 32 hexadecimal digits",
+        };
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(malformed);
         }

@@ -2,10 +2,30 @@ use super::*;
 
 #[test]
 fn principals_with_a_second_meaning_are_refused() {
-    for bad in ["", "a,b", "a*", "?", "!root", "a b", "a\nb", "a\0", "a\u{200b}", "a\u{202e}b", "\"x\""] {
+    for bad in [
+        "",
+        "a,b",
+        "a*",
+        "?",
+        "!root",
+        "a b",
+        "a\nb",
+        "a\0",
+        "a\u{200b}",
+        "a\u{202e}b",
+        "\"x\"",
+    ] {
         assert!(Principal::parse(bad).is_err(), "{bad:?}");
     }
-    for good in ["root", "alice@example.com", "web-1.example.com", "127.0.0.1", "::1", "jürgen", "svc$"] {
+    for good in [
+        "root",
+        "alice@example.com",
+        "web-1.example.com",
+        "127.0.0.1",
+        "::1",
+        "jürgen",
+        "svc$",
+    ] {
         assert!(Principal::parse(good).is_ok(), "{good:?}");
     }
     assert!(Principal::parse(&"a".repeat(256)).is_err());
@@ -21,7 +41,10 @@ fn cluster_names_are_lower_case_dns_names() {
 
 #[test]
 fn host_names_are_canonical() {
-    assert_eq!(HostName::parse("Web-1.Example.COM").unwrap().as_str(), "web-1.example.com");
+    assert_eq!(
+        HostName::parse("Web-1.Example.COM").unwrap().as_str(),
+        "web-1.example.com"
+    );
     assert_eq!(HostName::parse("0:0:0:0:0:0:0:1").unwrap().as_str(), "::1");
     assert!(HostName::parse("*.example.com").is_err());
 }
@@ -51,6 +74,9 @@ fn durations_read_as_people_write_them() {
 fn moments_read_and_write_rfc_3339() {
     let moment: UnixSeconds = "2026-03-01T12:00:00Z".parse().unwrap();
     assert_eq!(moment.to_string(), "2026-03-01T12:00:00Z");
-    assert_eq!(moment.plus(Ttl::from_hours(1)).to_string(), "2026-03-01T13:00:00Z");
+    assert_eq!(
+        moment.plus(Ttl::from_hours(1)).to_string(),
+        "2026-03-01T13:00:00Z"
+    );
     assert!("1969-12-31T00:00:00Z".parse::<UnixSeconds>().is_err());
 }

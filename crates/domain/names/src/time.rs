@@ -41,10 +41,16 @@ impl std::fmt::Display for UnixSeconds {
 impl std::str::FromStr for UnixSeconds {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let malformed =
-            NameError::Malformed { what: "time", reason: "is not RFC 3339, such as 2026-03-01T12:00:00Z" };
+        let malformed = NameError::Malformed {
+            what: "time",
+            reason: "is not RFC 3339, such as 2026-03-01T12:00:00Z",
+        };
         let moment: jiff::Timestamp = text.parse().map_err(|_| malformed.clone())?;
-        if moment.as_second() < 0 { Err(malformed) } else { Ok(Self(moment.as_second())) }
+        if moment.as_second() < 0 {
+            Err(malformed)
+        } else {
+            Ok(Self(moment.as_second()))
+        }
     }
 }
 
@@ -72,7 +78,11 @@ impl Ttl {
 
     /// So many seconds, at most [`Ttl::MAX`].
     pub const fn from_seconds(seconds: u64) -> Self {
-        if seconds > Self::MAX.0 { Self::MAX } else { Self(seconds) }
+        if seconds > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(seconds)
+        }
     }
 
     /// So many hours.
@@ -124,7 +134,10 @@ impl std::str::FromStr for Ttl {
         let mut number: Option<u64> = None;
         for character in text.chars() {
             if let Some(digit) = character.to_digit(10) {
-                let grown = number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(u64::from(digit)));
+                let grown = number
+                    .unwrap_or(0)
+                    .checked_mul(10)
+                    .and_then(|n| n.checked_add(u64::from(digit)));
                 number = Some(grown.ok_or_else(malformed)?);
                 continue;
             }
@@ -135,14 +148,20 @@ impl std::str::FromStr for Ttl {
                 'd' => 86_400,
                 _ => return Err(malformed()),
             };
-            let part = number.take().and_then(|n| n.checked_mul(unit)).ok_or_else(malformed)?;
+            let part = number
+                .take()
+                .and_then(|n| n.checked_mul(unit))
+                .ok_or_else(malformed)?;
             total = total.checked_add(part).ok_or_else(malformed)?;
         }
         if number.is_some() || text.is_empty() {
             return Err(malformed());
         }
         if total > Self::MAX.0 {
-            return Err(NameError::Malformed { what: "duration", reason: "is longer than 100 years" });
+            return Err(NameError::Malformed {
+                what: "duration",
+                reason: "is longer than 100 years",
+            });
         }
         Ok(Self(total))
     }

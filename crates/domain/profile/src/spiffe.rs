@@ -7,7 +7,10 @@ use crate::Finding;
 /// # Errors
 /// A finding, when it is no SPIFFE id (SPIFFE-ID section 2) or one of another trust domain.
 pub fn check_spiffe_id(id: &str, cluster: &ClusterName) -> Result<(), Vec<Finding>> {
-    let Some(path) = id.strip_prefix("spiffe://").and_then(|rest| rest.strip_prefix(cluster.as_str())) else {
+    let Some(path) = id
+        .strip_prefix("spiffe://")
+        .and_then(|rest| rest.strip_prefix(cluster.as_str()))
+    else {
         let message = format!("is not of the trust domain spiffe://{cluster}");
         return Err(vec![Finding::new("spiffe.trust_domain", message)]);
     };

@@ -228,7 +228,9 @@ fn alt_names(request: &X509Request, cluster: &ClusterName) -> Result<Vec<Subject
 
 /// A security identifier in its text form (MS-DTYP section 2.4.2.1): `S-1-`, the authority, up to 15 parts, all decimal.
 fn check_sid(sid: &str) -> Result<(), Vec<Finding>> {
-    let parts: Vec<&str> = sid.strip_prefix("S-1-").map_or_else(Vec::new, |rest| rest.split('-').collect());
+    let parts: Vec<&str> = sid
+        .strip_prefix("S-1-")
+        .map_or_else(Vec::new, |rest| rest.split('-').collect());
     let is_number = |part: &&str| {
         let is_short = !part.is_empty() && part.len() <= 15;
         is_short && part.bytes().all(|byte| byte.is_ascii_digit())

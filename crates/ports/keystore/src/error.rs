@@ -6,7 +6,9 @@ use key::SpkiSha256;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// No key stands under the handle.
-    #[error("no key {handle:?} in {store}; restore the token or account it was made in, or rotate the authority that used it")]
+    #[error(
+        "no key {handle:?} in {store}; restore the token or account it was made in, or rotate the authority that used it"
+    )]
     NotFound {
         /// The backend's store.
         store: String,
@@ -14,7 +16,9 @@ pub enum KeyError {
         handle: String,
     },
     /// Something else stands under the handle.
-    #[error("the key {handle:?} in {store} has public key {found}, not {expected}: it is another key and was not used")]
+    #[error(
+        "the key {handle:?} in {store} has public key {found}, not {expected}: it is another key and was not used"
+    )]
     Mismatch {
         /// The backend's store.
         store: String,
@@ -99,7 +103,11 @@ impl KeyError {
         operation: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Fault { store: store.into(), operation, source: source.into() }
+        Self::Fault {
+            store: store.into(),
+            operation,
+            source: source.into(),
+        }
     }
 
     /// A public key that does not decode, or a signature that does not verify.

@@ -34,7 +34,12 @@ impl KeyLabel {
 
 impl std::fmt::Display for KeyLabel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { cluster, authority, form, generation } = self;
+        let Self {
+            cluster,
+            authority,
+            form,
+            generation,
+        } = self;
         write!(f, "signet/{cluster}/{authority}/{form}/{generation}")
     }
 }
@@ -64,7 +69,13 @@ mod tests {
     fn labels_round_trip_and_others_do_not_parse() {
         let text = "signet/prod.example.com/saml_idp/tls/12";
         assert_eq!(text.parse::<KeyLabel>().unwrap().to_string(), text);
-        for other in ["", "my key", "signet/prod/host/ssh", "signet/Prod/host/ssh/1", "signet/prod/host/ssh/1/2"] {
+        for other in [
+            "",
+            "my key",
+            "signet/prod/host/ssh",
+            "signet/Prod/host/ssh/1",
+            "signet/prod/host/ssh/1/2",
+        ] {
             assert!(other.parse::<KeyLabel>().is_err(), "{other}");
         }
     }

@@ -45,7 +45,12 @@ pub trait KeyBackend: Send + Sync {
     /// # Errors
     /// [`KeyError::NotFound`] or [`KeyError::Mismatch`] when the reference is not (or no longer) the key the backend holds,
     /// [`KeyError::OtherStore`] when it is another backend's, [`KeyError::Unsupported`] when the scheme does not fit the key.
-    async fn sign(&self, key: &KeyRef, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, KeyError>;
+    async fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Signature, KeyError>;
 
     /// Reads the public key from the backend and checks that it is the one referred to.
     ///

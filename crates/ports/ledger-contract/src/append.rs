@@ -47,7 +47,12 @@ async fn an_empty_ledger_is_empty(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     assert_eq!(ledger.head().await?, Head::EMPTY);
     assert!(chained(&ledger).await?.is_empty());
-    assert!(ledger.certificates(&CertificateQuery::default()).await?.is_empty());
+    assert!(
+        ledger
+            .certificates(&CertificateQuery::default())
+            .await?
+            .is_empty()
+    );
     assert_eq!(ledger.export_trouble(), None);
     Ok(())
 }
@@ -69,7 +74,9 @@ async fn an_append_answers_the_head_it_made(opened: &mut Stage) -> Outcome {
     assert_eq!((first.sequence, first), (1, ledger.head().await?));
     let without_events = ledger.append(vec![serial("01")]).await?;
     assert_eq!(without_events, first);
-    let third = ledger.append(vec![event(started("2")), event(started("3"))]).await?;
+    let third = ledger
+        .append(vec![event(started("2")), event(started("3"))])
+        .await?;
     assert_eq!((third.sequence, third), (3, ledger.head().await?));
     Ok(())
 }
@@ -77,8 +84,13 @@ async fn an_append_answers_the_head_it_made(opened: &mut Stage) -> Outcome {
 async fn the_records_of_one_append_keep_their_order(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     let one = issued("01");
-    let records =
-        vec![event(started("a")), serial("01"), event(started("b")), certificate(&one), event(started("c"))];
+    let records = vec![
+        event(started("a")),
+        serial("01"),
+        event(started("b")),
+        certificate(&one),
+        event(started("c")),
+    ];
     ledger.append(records).await?;
     assert_eq!(versions(&chained(&ledger).await?)?, ["a", "b", "c"]);
     assert_eq!(ledger.certificates(&CertificateQuery::default()).await?, [one]);
@@ -96,7 +108,13 @@ async fn a_refused_append_leaves_nothing_of_itself(opened: &mut Stage) -> Outcom
         reason: "unspecified".to_owned(),
         not_after: UnixSeconds(NOON + 60),
     };
-    let taken = vec![event(started("lost")), serial("02"), certificate(&issued("02")), revocation, serial("01")];
+    let taken = vec![
+        event(started("lost")),
+        serial("02"),
+        certificate(&issued("02")),
+        revocation,
+        serial("01"),
+    ];
     refused!(ledger.append(taken).await, LedgerError::SerialTaken { .. });
     let too_long = vec![serial("03"), event(started(&"x".repeat(LINE_BYTES_MAX)))];
     refused!(ledger.append(too_long).await, LedgerError::Malformed(_));
@@ -105,18 +123,42 @@ async fn a_refused_append_leaves_nothing_of_itself(opened: &mut Stage) -> Outcom
 
     assert_eq!(ledger.head().await?, kept);
     assert_eq!(versions(&chained(&ledger).await?)?, ["kept"]);
-    assert!(ledger.certificates(&CertificateQuery::default()).await?.is_empty());
-    assert!(ledger.revocations(authority::AuthorityType::User, UnixSeconds(0)).await?.is_empty());
+    assert!(
+        ledger
+            .certificates(&CertificateQuery::default())
+            .await?
+            .is_empty()
+    );
+    assert!(
+        ledger
+            .revocations(authority::AuthorityType::User, UnixSeconds(0))
+            .await?
+            .is_empty()
+    );
     // The serials of the refused appends are free.
-    ledger.append(vec![serial("02"), serial("03"), serial("04"), event(started("next"))]).await?;
+    ledger
+        .append(vec![
+            serial("02"),
+            serial("03"),
+            serial("04"),
+            event(started("next")),
+        ])
+        .await?;
     assert_eq!(versions(&chained(&ledger).await?)?, ["kept", "next"]);
     Ok(())
 }
 
 async fn the_most_records_fit_and_one_more_does_not(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
-    let records = |count: usize| (0..count).map(|number| event(started(&number.to_string()))).collect::<Vec<_>>();
-    refused!(ledger.append(records(RECORDS_MAX + 1)).await, LedgerError::Malformed(_));
+    let records = |count: usize| {
+        (0..count)
+            .map(|number| event(started(&number.to_string())))
+            .collect::<Vec<_>>()
+    };
+    refused!(
+        ledger.append(records(RECORDS_MAX + 1)).await,
+        LedgerError::Malformed(_)
+    );
     assert_eq!(ledger.head().await?, Head::EMPTY);
     ledger.append(records(RECORDS_MAX)).await?;
     assert_eq!(chained(&ledger).await?.len(), RECORDS_MAX);
@@ -124,7 +166,10 @@ async fn the_most_records_fit_and_one_more_does_not(opened: &mut Stage) -> Outco
 }
 
 async fn none_is_refused(opened: &mut Stage) -> Outcome {
-    refused!(opened.ledger().append(Vec::new()).await, LedgerError::Malformed(_));
+    refused!(
+        opened.ledger().append(Vec::new()).await,
+        LedgerError::Malformed(_)
+    );
     Ok(())
 }
 
@@ -157,7 +202,12 @@ async fn malformed_records_are_refused(opened: &mut Stage) -> Outcome {
         changed(|one| one.not_after = UnixSeconds(one.not_before.0 - 1)),
     ];
     for record in malformed {
-        refused!(ledger.append(vec![serial("01"), event(started("x")), record]).await, LedgerError::Malformed(_));
+        refused!(
+            ledger
+                .append(vec![serial("01"), event(started("x")), record])
+                .await,
+            LedgerError::Malformed(_)
+        );
     }
     assert_eq!(ledger.head().await?, Head::EMPTY);
     ledger.append(vec![serial("01")]).await?;
@@ -168,16 +218,33 @@ async fn the_longest_line_fits_and_a_longer_one_is_refused(opened: &mut Stage) -
     let ledger = opened.ledger();
     let denied = |reason: String| {
         let mut envelope = started("");
-        envelope.event = AuditEvent::AccessDenied { action: "a".to_owned(), reason };
+        envelope.event = AuditEvent::AccessDenied {
+            action: "a".to_owned(),
+            reason,
+        };
         event(envelope)
     };
     ledger.append(vec![denied(String::new())]).await?;
-    let overhead = chained(&ledger).await?.iter().map(|entry| entry.line.len()).sum::<usize>();
+    let overhead = chained(&ledger)
+        .await?
+        .iter()
+        .map(|entry| entry.line.len())
+        .sum::<usize>();
     let longest = "x".repeat(LINE_BYTES_MAX - overhead);
-    refused!(ledger.append(vec![denied(format!("{longest}x"))]).await, LedgerError::Malformed(_));
-    refused!(ledger.append(vec![denied("\n".repeat(1 << 20))]).await, LedgerError::Malformed(_));
+    refused!(
+        ledger.append(vec![denied(format!("{longest}x"))]).await,
+        LedgerError::Malformed(_)
+    );
+    refused!(
+        ledger.append(vec![denied("\n".repeat(1 << 20))]).await,
+        LedgerError::Malformed(_)
+    );
     ledger.append(vec![denied(longest)]).await?;
-    let lengths: Vec<usize> = chained(&ledger).await?.iter().map(|entry| entry.line.len()).collect();
+    let lengths: Vec<usize> = chained(&ledger)
+        .await?
+        .iter()
+        .map(|entry| entry.line.len())
+        .collect();
     assert_eq!(lengths, [overhead, LINE_BYTES_MAX]);
     Ok(())
 }
@@ -191,19 +258,40 @@ async fn the_longest_texts_are_read_back(opened: &mut Stage) -> Outcome {
         bytes: (0..=u8::MAX).cycle().take(CERTIFICATE_BYTES_MAX).collect(),
         ..issued("")
     };
-    ledger.append(vec![serial(&longest.serial), certificate(&longest)]).await?;
-    assert_eq!(ledger.certificates(&CertificateQuery::default()).await?, [longest]);
+    ledger
+        .append(vec![serial(&longest.serial), certificate(&longest)])
+        .await?;
+    assert_eq!(
+        ledger.certificates(&CertificateQuery::default()).await?,
+        [longest]
+    );
     Ok(())
 }
 
 async fn hostile_texts_are_read_back_as_they_were(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
-    let hostile = ["'; DROP TABLE event; --", "a\nb\r\n", "\0", "\u{202e}", "\",\"hash\":\"", "日本語", "%s{}\\"];
+    let hostile = [
+        "'; DROP TABLE event; --",
+        "a\nb\r\n",
+        "\0",
+        "\u{202e}",
+        "\",\"hash\":\"",
+        "日本語",
+        "%s{}\\",
+    ];
     for (number, text) in hostile.into_iter().enumerate() {
         ledger.append(vec![event(started(text))]).await?;
-        let one = IssuedCertificate { subject: text.to_owned(), ..issued(&format!("{number:02x}")) };
-        ledger.append(vec![serial(&one.serial), certificate(&one)]).await?;
-        let query = CertificateQuery { subject: Some(text.to_owned()), ..CertificateQuery::default() };
+        let one = IssuedCertificate {
+            subject: text.to_owned(),
+            ..issued(&format!("{number:02x}"))
+        };
+        ledger
+            .append(vec![serial(&one.serial), certificate(&one)])
+            .await?;
+        let query = CertificateQuery {
+            subject: Some(text.to_owned()),
+            ..CertificateQuery::default()
+        };
         assert_eq!(ledger.certificates(&query).await?, [one]);
     }
     let entries = chained(&ledger).await?;

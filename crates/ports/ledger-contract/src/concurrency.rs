@@ -37,7 +37,11 @@ async fn one_of_many_concurrent_appends_takes_a_serial(opened: &mut Stage) -> Ou
     let mut tasks = JoinSet::new();
     for number in 0..APPENDS {
         let ledger = Arc::clone(&ledger);
-        tasks.spawn(async move { ledger.append(vec![event(started(&number.to_string())), serial("0badcafe")]).await });
+        tasks.spawn(async move {
+            ledger
+                .append(vec![event(started(&number.to_string())), serial("0badcafe")])
+                .await
+        });
     }
     let (mut won, mut lost) = (0, 0);
     while let Some(joined) = tasks.join_next().await {
@@ -63,7 +67,9 @@ async fn concurrent_appends_make_one_unbroken_chain(opened: &mut Stage) -> Outco
         tasks.spawn(async move {
             let mut last = 0;
             for number in 0..APPENDS_PER_TASK {
-                let head = ledger.append(vec![event(started(&format!("{task}-{number}")))]).await?;
+                let head = ledger
+                    .append(vec![event(started(&format!("{task}-{number}")))])
+                    .await?;
                 assert!(head.sequence > last, "entry {} after {last}", head.sequence);
                 last = head.sequence;
             }
@@ -77,7 +83,10 @@ async fn concurrent_appends_make_one_unbroken_chain(opened: &mut Stage) -> Outco
     assert_eq!(versions.len(), TASKS * APPENDS_PER_TASK);
     for task in 0..TASKS {
         let prefix = format!("{task}-");
-        let own: Vec<&str> = versions.iter().filter_map(|version| version.strip_prefix(&prefix)).collect();
+        let own: Vec<&str> = versions
+            .iter()
+            .filter_map(|version| version.strip_prefix(&prefix))
+            .collect();
         let expected: Vec<String> = (0..APPENDS_PER_TASK).map(|number| number.to_string()).collect();
         assert_eq!(own, expected, "the appends of task {task} are out of order");
     }
@@ -98,7 +107,10 @@ async fn the_records_of_concurrent_appends_stay_together(opened: &mut Stage) -> 
         joined??;
     }
     for three in versions(&chained(&ledger).await?)?.chunks(3) {
-        let task = three.first().map(|first| first.trim_end_matches('a').to_owned()).unwrap_or_default();
+        let task = three
+            .first()
+            .map(|first| first.trim_end_matches('a').to_owned())
+            .unwrap_or_default();
         assert_eq!(three, ["a", "b", "c"].map(|part| format!("{task}{part}")));
     }
     Ok(())
@@ -120,12 +132,24 @@ async fn an_append_is_seen_once_it_returned(opened: &mut Stage) -> Outcome {
 async fn sees_its_own(ledger: &Arc<dyn Ledger>, task: usize) -> Outcome {
     for number in 0..3 {
         let one = issued(&format!("{task:02x}{number:02x}"));
-        let head = ledger.append(vec![event(started("x")), serial(&one.serial)]).await?;
+        let head = ledger
+            .append(vec![event(started("x")), serial(&one.serial)])
+            .await?;
         assert!(ledger.head().await?.sequence >= head.sequence);
-        let query = ledger::EventQuery { after: Some(head.sequence - 1), limit: 1, ..Default::default() };
-        assert_eq!(ledger.events(&query).await?.first().map(|entry| entry.head), Some(head));
+        let query = ledger::EventQuery {
+            after: Some(head.sequence - 1),
+            limit: 1,
+            ..Default::default()
+        };
+        assert_eq!(
+            ledger.events(&query).await?.first().map(|entry| entry.head),
+            Some(head)
+        );
         ledger.append(vec![certificate(&one)]).await?;
-        let query = ledger::CertificateQuery { serial: Some(one.serial.clone()), ..Default::default() };
+        let query = ledger::CertificateQuery {
+            serial: Some(one.serial.clone()),
+            ..Default::default()
+        };
         assert_eq!(ledger.certificates(&query).await?, [one]);
     }
     Ok(())
@@ -138,8 +162,16 @@ async fn a_refusal_does_not_touch_its_neighbours(opened: &mut Stage) -> Outcome 
     for number in 0..200 {
         let ledger = Arc::clone(&ledger);
         tasks.spawn(async move {
-            let last = if number % 2 == 0 { serial("ff") } else { serial(&format!("{number:04}")) };
-            let records = vec![serial(&format!("a{number:04}")), event(started(&number.to_string())), last];
+            let last = if number % 2 == 0 {
+                serial("ff")
+            } else {
+                serial(&format!("{number:04}"))
+            };
+            let records = vec![
+                serial(&format!("a{number:04}")),
+                event(started(&number.to_string())),
+                last,
+            ];
             (number, ledger.append(records).await.is_ok())
         });
     }

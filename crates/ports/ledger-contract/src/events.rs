@@ -37,7 +37,10 @@ async fn ten(ledger: &Arc<dyn Ledger>) -> Result<(), Failure> {
         let user = if number % 2 == 1 { "alice" } else { "bob" };
         let mut envelope = denied(user, number * 10);
         if number == 5 {
-            envelope = audit::Envelope { event: started("5").event, ..envelope };
+            envelope = audit::Envelope {
+                event: started("5").event,
+                ..envelope
+            };
         }
         ledger.append(vec![event(envelope)]).await?;
     }
@@ -52,21 +55,71 @@ async fn found(ledger: &Arc<dyn Ledger>, query: EventQuery) -> Result<Vec<u64>, 
 async fn pages_follow_each_other_in_both_directions(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
-    for (newest_first, expected) in [(false, [[1, 2, 3], [4, 5, 6], [7, 8, 9]]), (true, [[10, 9, 8], [7, 6, 5], [4, 3, 2]])] {
+    for (newest_first, expected) in [
+        (false, [[1, 2, 3], [4, 5, 6], [7, 8, 9]]),
+        (true, [[10, 9, 8], [7, 6, 5], [4, 3, 2]]),
+    ] {
         let mut after = None;
         for page in expected {
-            let read = found(&ledger, EventQuery { after, limit: 3, newest_first, ..EventQuery::default() }).await?;
+            let read = found(
+                &ledger,
+                EventQuery {
+                    after,
+                    limit: 3,
+                    newest_first,
+                    ..EventQuery::default()
+                },
+            )
+            .await?;
             assert_eq!(read, page);
             after = read.last().copied();
         }
-        let rest = found(&ledger, EventQuery { after, limit: 3, newest_first, ..EventQuery::default() }).await?;
+        let rest = found(
+            &ledger,
+            EventQuery {
+                after,
+                limit: 3,
+                newest_first,
+                ..EventQuery::default()
+            },
+        )
+        .await?;
         assert_eq!(rest, [if newest_first { 1 } else { 10 }]);
     }
-    assert!(found(&ledger, EventQuery { after: Some(10), ..EventQuery::default() }).await?.is_empty());
-    assert!(found(&ledger, EventQuery { after: Some(u64::MAX), ..EventQuery::default() }).await?.is_empty());
-    let below_all = EventQuery { after: Some(1), newest_first: true, ..EventQuery::default() };
+    assert!(
+        found(
+            &ledger,
+            EventQuery {
+                after: Some(10),
+                ..EventQuery::default()
+            }
+        )
+        .await?
+        .is_empty()
+    );
+    assert!(
+        found(
+            &ledger,
+            EventQuery {
+                after: Some(u64::MAX),
+                ..EventQuery::default()
+            }
+        )
+        .await?
+        .is_empty()
+    );
+    let below_all = EventQuery {
+        after: Some(1),
+        newest_first: true,
+        ..EventQuery::default()
+    };
     assert!(found(&ledger, below_all).await?.is_empty());
-    let beyond = EventQuery { after: Some(u64::MAX), limit: 1, newest_first: true, ..EventQuery::default() };
+    let beyond = EventQuery {
+        after: Some(u64::MAX),
+        limit: 1,
+        newest_first: true,
+        ..EventQuery::default()
+    };
     assert_eq!(found(&ledger, beyond).await?, [10]);
     Ok(())
 }
@@ -74,10 +127,27 @@ async fn pages_follow_each_other_in_both_directions(opened: &mut Stage) -> Outco
 async fn a_page_is_never_longer_than_the_most(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     for _ in 0..=PAGE_MAX / RECORDS_MAX {
-        ledger.append((0..RECORDS_MAX).map(|number| event(started(&number.to_string()))).collect()).await?;
+        ledger
+            .append(
+                (0..RECORDS_MAX)
+                    .map(|number| event(started(&number.to_string())))
+                    .collect(),
+            )
+            .await?;
     }
     for limit in [0, PAGE_MAX, PAGE_MAX + 1, usize::MAX] {
-        assert_eq!(found(&ledger, EventQuery { limit, ..EventQuery::default() }).await?.len(), PAGE_MAX);
+        assert_eq!(
+            found(
+                &ledger,
+                EventQuery {
+                    limit,
+                    ..EventQuery::default()
+                }
+            )
+            .await?
+            .len(),
+            PAGE_MAX
+        );
     }
     Ok(())
 }
@@ -85,14 +155,20 @@ async fn a_page_is_never_longer_than_the_most(opened: &mut Stage) -> Outcome {
 async fn names_and_codes_select(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
-    let kinds = |kinds: &[&str]| EventQuery { kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(), ..Default::default() };
+    let kinds = |kinds: &[&str]| EventQuery {
+        kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+        ..Default::default()
+    };
     assert_eq!(found(&ledger, kinds(&["instance.start"])).await?, [5]);
     assert_eq!(found(&ledger, kinds(&["SI000I"])).await?, [5]);
     assert_eq!(found(&ledger, kinds(&["auth", "SI000I"])).await?.len(), 10);
     assert_eq!(found(&ledger, kinds(&["SU000W"])).await?.len(), 9);
     assert_eq!(found(&ledger, kinds(&["cert.create"])).await?.len(), 0);
     assert_eq!(found(&ledger, kinds(&["cert.create", "SI000I"])).await?, [5]);
-    assert_eq!(found(&ledger, kinds(&["no.such", "' OR 1=1", ""])).await?.len(), 0);
+    assert_eq!(
+        found(&ledger, kinds(&["no.such", "' OR 1=1", ""])).await?.len(),
+        0
+    );
     Ok(())
 }
 
@@ -100,7 +176,10 @@ async fn users_select(opened: &mut Stage) -> Outcome {
     let ledger = opened.ledger();
     ten(&ledger).await?;
     ledger.append(vec![event(started("by nobody"))]).await?;
-    let by = |user: &str| EventQuery { user: Some(user.to_owned()), ..EventQuery::default() };
+    let by = |user: &str| EventQuery {
+        user: Some(user.to_owned()),
+        ..EventQuery::default()
+    };
     assert_eq!(found(&ledger, by("alice")).await?, [1, 3, 5, 7, 9]);
     assert_eq!(found(&ledger, by("bob")).await?, [2, 4, 6, 8, 10]);
     for nobody in ["Alice", "ali%", "", "carol"] {
@@ -111,7 +190,11 @@ async fn users_select(opened: &mut Stage) -> Outcome {
 
 fn between(since: Option<i64>, until: Option<i64>) -> EventQuery {
     let moment = |seconds| UnixSeconds(NOON + seconds);
-    EventQuery { since: since.map(moment), until: until.map(moment), ..EventQuery::default() }
+    EventQuery {
+        since: since.map(moment),
+        until: until.map(moment),
+        ..EventQuery::default()
+    }
 }
 
 async fn times_select_from_the_first_moment_to_before_the_last(opened: &mut Stage) -> Outcome {
@@ -123,7 +206,11 @@ async fn times_select_from_the_first_moment_to_before_the_last(opened: &mut Stag
     assert_eq!(found(&ledger, between(Some(101), None)).await?, [0; 0]);
     assert_eq!(found(&ledger, between(None, Some(10))).await?, [0; 0]);
     assert_eq!(found(&ledger, between(Some(60), Some(30))).await?, [0; 0]);
-    let extremes = EventQuery { since: Some(UnixSeconds(i64::MIN)), until: Some(UnixSeconds(i64::MAX)), ..Default::default() };
+    let extremes = EventQuery {
+        since: Some(UnixSeconds(i64::MIN)),
+        until: Some(UnixSeconds(i64::MAX)),
+        ..Default::default()
+    };
     assert_eq!(found(&ledger, extremes).await?.len(), 10);
     Ok(())
 }
@@ -146,8 +233,15 @@ async fn times_select_though_the_clock_went_back(opened: &mut Stage) -> Outcome 
             (Some(40), None, vec![3, 8]),
             (Some(-500), Some(1_000_001), vec![1, 2, 3, 4, 5, 6, 7, 8]),
         ] {
-            let query = EventQuery { newest_first, ..between(since, until) };
-            assert_eq!(found(&ledger, query).await?, ordered(expected), "{since:?} to {until:?}");
+            let query = EventQuery {
+                newest_first,
+                ..between(since, until)
+            };
+            assert_eq!(
+                found(&ledger, query).await?,
+                ordered(expected),
+                "{since:?} to {until:?}"
+            );
         }
     }
     Ok(())

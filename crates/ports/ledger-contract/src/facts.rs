@@ -29,7 +29,9 @@ pub(crate) fn started(version: &str) -> Envelope {
         unix_millis: NOON * 1_000,
         cluster_name: cluster(),
         actor: Actor::System,
-        event: AuditEvent::Started { version: version.to_owned() },
+        event: AuditEvent::Started {
+            version: version.to_owned(),
+        },
     }
 }
 
@@ -38,8 +40,14 @@ pub(crate) fn denied(user: &str, seconds: i64) -> Envelope {
     Envelope {
         uid: format!("uid-{user}-{seconds}"),
         unix_millis: (NOON + seconds) * 1_000,
-        actor: Actor::Identity { user: user.to_owned(), remote: "127.0.0.1:1".to_owned() },
-        event: AuditEvent::AccessDenied { action: "export".to_owned(), reason: "not allowed".to_owned() },
+        actor: Actor::Identity {
+            user: user.to_owned(),
+            remote: "127.0.0.1:1".to_owned(),
+        },
+        event: AuditEvent::AccessDenied {
+            action: "export".to_owned(),
+            reason: "not allowed".to_owned(),
+        },
         ..started("")
     }
 }
@@ -57,7 +65,11 @@ pub(crate) fn event(envelope: Envelope) -> Record {
 
 /// The serial of a user's TLS certificate.
 pub(crate) fn serial(serial: &str) -> Record {
-    Record::Serial { authority: AuthorityType::User, form: KeyForm::Tls, serial: serial.to_owned() }
+    Record::Serial {
+        authority: AuthorityType::User,
+        form: KeyForm::Tls,
+        serial: serial.to_owned(),
+    }
 }
 
 /// A user's TLS certificate for an hour from noon.
@@ -81,8 +93,22 @@ pub(crate) fn certificate(certificate: &IssuedCertificate) -> Record {
 
 /// Appends a certificate as issuing does: serial and event first, the certificate after.
 pub(crate) async fn issue(ledger: &Arc<dyn Ledger>, issued: &IssuedCertificate) -> Result<(), Failure> {
-    let IssuedCertificate { authority, form, serial, .. } = issued.clone();
-    ledger.append(vec![event(started(&serial)), Record::Serial { authority, form, serial }]).await?;
+    let IssuedCertificate {
+        authority,
+        form,
+        serial,
+        ..
+    } = issued.clone();
+    ledger
+        .append(vec![
+            event(started(&serial)),
+            Record::Serial {
+                authority,
+                form,
+                serial,
+            },
+        ])
+        .await?;
     ledger.append(vec![certificate(issued)]).await?;
     Ok(())
 }
@@ -92,7 +118,12 @@ pub(crate) async fn everything(ledger: &Arc<dyn Ledger>) -> Result<Vec<Entry>, F
     let mut entries: Vec<Entry> = Vec::new();
     loop {
         let after = entries.last().map(|entry| entry.head.sequence);
-        let page = ledger.events(&EventQuery { after, ..EventQuery::default() }).await?;
+        let page = ledger
+            .events(&EventQuery {
+                after,
+                ..EventQuery::default()
+            })
+            .await?;
         if page.is_empty() {
             return Ok(entries);
         }

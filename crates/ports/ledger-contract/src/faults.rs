@@ -63,7 +63,10 @@ async fn an_unwritable_ledger_still_reads(opened: &mut Stage) -> Outcome {
     issue(&ledger, &issued("01")).await?;
     opened.refuse_writes(true).await?;
     assert_eq!(chained(&ledger).await?.len(), 1);
-    assert_eq!(ledger.certificates(&CertificateQuery::default()).await?, [issued("01")]);
+    assert_eq!(
+        ledger.certificates(&CertificateQuery::default()).await?,
+        [issued("01")]
+    );
     opened.refuse_writes(false).await?;
     Ok(())
 }

@@ -3,7 +3,10 @@
 //! An adapter implements [`Bench`] and hands it to [`run`] in `tests/contract.rs` (with `harness = false`). The chain is judged by
 //! [`audit::Verifier`], not by the ledger. Cases a ledger cannot run, by its declared [`Capabilities`], show as ignored, and
 //! their names must equal the adapter's `tests/skips-<bench>.txt` (`UPDATE_GOLDEN=1` writes it).
-#![expect(clippy::panic, reason = "a case is a test: it fails by panicking, which the suite reports under the case's name")]
+#![expect(
+    clippy::panic,
+    reason = "a case is a test: it fails by panicking, which the suite reports under the case's name"
+)]
 
 mod append;
 mod certificates;

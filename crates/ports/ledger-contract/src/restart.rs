@@ -72,13 +72,28 @@ async fn the_chain_goes_on_after_restarts(opened: &mut Stage) -> Outcome {
 }
 
 async fn taken_serials_stay_taken(opened: &mut Stage) -> Outcome {
-    opened.ledger().append(vec![serial("01"), serial("02"), certificate(&issued("02"))]).await?;
+    opened
+        .ledger()
+        .append(vec![serial("01"), serial("02"), certificate(&issued("02"))])
+        .await?;
     opened.reopen().await?;
     let ledger = opened.ledger();
-    refused!(ledger.append(vec![serial("01")]).await, LedgerError::SerialTaken { .. });
-    refused!(ledger.append(vec![certificate(&issued("02"))]).await, LedgerError::Malformed(_));
+    refused!(
+        ledger.append(vec![serial("01")]).await,
+        LedgerError::SerialTaken { .. }
+    );
+    refused!(
+        ledger.append(vec![certificate(&issued("02"))]).await,
+        LedgerError::Malformed(_)
+    );
     // The first serial still waits for its certificate; new ones are newer than it.
-    ledger.append(vec![serial("03"), certificate(&issued("03")), certificate(&issued("01"))]).await?;
+    ledger
+        .append(vec![
+            serial("03"),
+            certificate(&issued("03")),
+            certificate(&issued("01")),
+        ])
+        .await?;
     let all = ledger.certificates(&CertificateQuery::default()).await?;
     assert_eq!(all, [issued("03"), issued("02"), issued("01")]);
     Ok(())

@@ -35,7 +35,11 @@ pub const PAGE_MAX: usize = 1_000;
 
 /// The rows of a page for the limit of a query.
 pub const fn page_size(limit: usize) -> usize {
-    if limit == 0 || limit > PAGE_MAX { PAGE_MAX } else { limit }
+    if limit == 0 || limit > PAGE_MAX {
+        PAGE_MAX
+    } else {
+        limit
+    }
 }
 
 /// A fact to append.
@@ -210,7 +214,11 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// When the ledger does not answer.
-    async fn revocations(&self, authority: AuthorityType, unexpired_at: UnixSeconds) -> Result<Vec<Revoked>, LedgerError>;
+    async fn revocations(
+        &self,
+        authority: AuthorityType,
+        unexpired_at: UnixSeconds,
+    ) -> Result<Vec<Revoked>, LedgerError>;
 
     /// Checks every entry against the chain, every copy the ledger keeps against the entries, the list of revocations against the
     /// entries that tell of them ([`RevocationCheck`]), and, when a head was recorded elsewhere, that the log still reaches it and

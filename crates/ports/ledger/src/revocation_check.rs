@@ -47,11 +47,23 @@ struct Line {
 impl RevocationCheck {
     /// A check of these revocations, each of its authority.
     pub fn new(listed: impl IntoIterator<Item = (AuthorityType, Revoked)>) -> Self {
-        let key = |authority: AuthorityType, revoked: &Revoked| (authority.as_str().to_owned(), revoked.serial.clone());
+        let key = |authority: AuthorityType, revoked: &Revoked| {
+            (authority.as_str().to_owned(), revoked.serial.clone())
+        };
         let listed = listed.into_iter().map(|(authority, revoked)| {
-            (key(authority, &revoked), Listed { revoked, told: None, differs: None })
+            (
+                key(authority, &revoked),
+                Listed {
+                    revoked,
+                    told: None,
+                    differs: None,
+                },
+            )
         });
-        Self { listed: listed.collect(), unlisted: Vec::new() }
+        Self {
+            listed: listed.collect(),
+            unlisted: Vec::new(),
+        }
     }
 
     /// Sees an entry of the log.
@@ -64,7 +76,17 @@ impl RevocationCheck {
         if !has(REVOKED) && (self.listed.is_empty() || !has(CREATED)) {
             return;
         }
-        let Ok(Line { code, authority, serial, form, reason, not_after }) = serde_json::from_slice(line) else { return };
+        let Ok(Line {
+            code,
+            authority,
+            serial,
+            form,
+            reason,
+            not_after,
+        }) = serde_json::from_slice(line)
+        else {
+            return;
+        };
         let listed = self.listed.get_mut(&(authority, serial.clone()));
         match (code.as_str(), listed) {
             (REVOKED, None) => self.unlisted.push((sequence, serial)),
@@ -77,7 +99,10 @@ impl RevocationCheck {
             (CREATED, Some(listed)) if form.as_deref() == Some("tls") => {
                 // Past its end a certificate is on no list.
                 if not_after != Some(listed.revoked.not_after.to_string()) {
-                    listed.differs = Some((sequence, "the list of revocations says that this certificate ends at another time"));
+                    listed.differs = Some((
+                        sequence,
+                        "the list of revocations says that this certificate ends at another time",
+                    ));
                 }
             }
             (_, _) => {}
@@ -88,16 +113,49 @@ impl RevocationCheck {
     pub fn finish(self, report: &mut AuditReport) {
         let Self { listed, unlisted } = self;
         for (sequence, serial) in unlisted {
-            let reason = format!("it tells of the revocation of {serial}, and the list of revocations does not name it");
-            report.add(Place::Ledger, Break { sequence, kind: BreakKind::Removed, reason });
+            let reason = format!(
+                "it tells of the revocation of {serial}, and the list of revocations does not name it"
+            );
+            report.add(
+                Place::Ledger,
+                Break {
+                    sequence,
+                    kind: BreakKind::Removed,
+                    reason,
+                },
+            );
         }
-        for ((authority, serial), Listed { revoked: _, told, differs }) in listed {
+        for (
+            (authority, serial),
+            Listed {
+                revoked: _,
+                told,
+                differs,
+            },
+        ) in listed
+        {
             if told.is_none() {
-                let reason = format!("the list of revocations names {serial} of the {authority} authority, and no entry tells of it");
-                report.add(Place::Ledger, Break { sequence: report.head.sequence, kind: BreakKind::Edited, reason });
+                let reason = format!(
+                    "the list of revocations names {serial} of the {authority} authority, and no entry tells of it"
+                );
+                report.add(
+                    Place::Ledger,
+                    Break {
+                        sequence: report.head.sequence,
+                        kind: BreakKind::Edited,
+                        reason,
+                    },
+                );
             }
             if let Some((sequence, reason)) = differs {
-                report.add(Place::Ledger, Break { sequence, kind: BreakKind::Edited, reason: reason.to_owned() });
+                report.add(
+                    Place::Ledger,
+                    Break {
+                        sequence,
+                        kind: BreakKind::Edited,
+                        reason: reason.to_owned(),
+                    },
+                );
             }
         }
     }

@@ -84,7 +84,13 @@ async fn open(state: Arc<dyn State>, ledger: Arc<dyn Ledger>) -> Arc<Cluster> {
         .await
         .expect("software keys");
     let custody = Custody::new(Arc::new(software), Vec::new());
-    let parts = Parts { state, ledger, custody, clock: Arc::new(FixedClock), entropy };
+    let parts = Parts {
+        state,
+        ledger,
+        custody,
+        clock: Arc::new(FixedClock),
+        entropy,
+    };
     Arc::new(Cluster::open(parts, settings()).await.expect("a cluster").0)
 }
 
@@ -130,14 +136,22 @@ fn raw(count: u32) -> Cost {
     let message = [0x5a; 600];
     let watch = Stopwatch::start();
     for _ in 0..count {
-        std::hint::black_box(pair.sign(&random, std::hint::black_box(&message)).expect("a signature"));
+        std::hint::black_box(
+            pair.sign(&random, std::hint::black_box(&message))
+                .expect("a signature"),
+        );
     }
     watch.cost(count)
 }
 
 fn plan_and_lint(count: u32, cluster: &Cluster, subject_key: &PublicKey) -> Cost {
     let view = cluster.authority(AuthorityType::User).expect("an authority");
-    let key = view.record.trusted().map(|(_, key)| key).find(|key| key.certificate.is_some()).expect("a TLS key");
+    let key = view
+        .record
+        .trusted()
+        .map(|(_, key)| key)
+        .find(|key| key.certificate.is_some())
+        .expect("a TLS key");
     let der = key.certificate.as_ref().expect("a certificate");
     let certificate = x509::Certificate::from_der(&der.0).expect("a certificate");
     let issuer = x509::Issuer::from_certificate(&certificate).expect("an issuer");
@@ -149,7 +163,17 @@ fn plan_and_lint(count: u32, cluster: &Cluster, subject_key: &PublicKey) -> Cost
         random[12..].copy_from_slice(&number.to_be_bytes());
         let serial = Serial::from_random(random);
         let key = issue.subject_key.clone();
-        let plan = profile::plan_x509(&issue.request, key, None, &issuer, cluster.name(), serial, now, None).expect("a plan");
+        let plan = profile::plan_x509(
+            &issue.request,
+            key,
+            None,
+            &issuer,
+            cluster.name(),
+            serial,
+            now,
+            None,
+        )
+        .expect("a plan");
         std::hint::black_box(profile::lint_x509(plan, &issuer).expect("clean"));
     }
     watch.cost(count)
@@ -161,7 +185,13 @@ enum What {
     Ssh,
 }
 
-async fn issue(count: u32, callers: u32, cluster: &Arc<Cluster>, subject_key: &PublicKey, what: What) -> Cost {
+async fn issue(
+    count: u32,
+    callers: u32,
+    cluster: &Arc<Cluster>,
+    subject_key: &PublicKey,
+    what: What,
+) -> Cost {
     let watch = Stopwatch::start();
     let mut tasks = Vec::new();
     for _ in 0..callers {
@@ -169,8 +199,18 @@ async fn issue(count: u32, callers: u32, cluster: &Arc<Cluster>, subject_key: &P
         tasks.push(tokio::spawn(async move {
             for _ in 0..count / callers {
                 match what {
-                    What::X509 => drop(cluster.issue_x509(&Actor::System, &x509).await.expect("a certificate")),
-                    What::Ssh => drop(cluster.issue_ssh(&Actor::System, &ssh).await.expect("a certificate")),
+                    What::X509 => drop(
+                        cluster
+                            .issue_x509(&Actor::System, &x509)
+                            .await
+                            .expect("a certificate"),
+                    ),
+                    What::Ssh => drop(
+                        cluster
+                            .issue_ssh(&Actor::System, &ssh)
+                            .await
+                            .expect("a certificate"),
+                    ),
                 }
             }
         }));
@@ -185,7 +225,11 @@ fn main() {
     // `cargo test --benches` runs this too: then it only shows that it runs.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let count = if is_bench { 64_000 } else { 512 };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
         let clock: Arc<dyn Clock> = Arc::new(FixedClock);
@@ -195,19 +239,40 @@ fn main() {
         )
         .await;
         let state = state_sqlite::SqliteState::open(&folder.path().join("state.db"), clock).expect("state");
-        let ledger = ledger_sqlite::SqliteLedger::open(folder.path().join("ledger.db"), Some(folder.path().join("log"))).expect("ledger");
+        let ledger = ledger_sqlite::SqliteLedger::open(
+            folder.path().join("ledger.db"),
+            Some(folder.path().join("log")),
+        )
+        .expect("ledger");
         let durable = open(Arc::new(state), Arc::new(ledger)).await;
         let subject_key = subject();
 
         let reference = raw(count);
         println!("{}", line("raw P-256 signature (aws-lc)", reference, reference));
-        println!("{}", line("X.509: plan and lint alone", plan_and_lint(count, &memory, &subject_key), reference));
+        println!(
+            "{}",
+            line(
+                "X.509: plan and lint alone",
+                plan_and_lint(count, &memory, &subject_key),
+                reference
+            )
+        );
         for (name, what) in [("X.509", What::X509), ("SSH", What::Ssh)] {
             let cost = issue(count, 64, &memory, &subject_key, what).await;
-            println!("{}", line(&format!("{name}: issued, ledger in memory"), cost, reference));
+            println!(
+                "{}",
+                line(&format!("{name}: issued, ledger in memory"), cost, reference)
+            );
             for callers in CALLERS {
                 let cost = issue(count, callers, &durable, &subject_key, what).await;
-                println!("{}", line(&format!("{name}: issued, recorded twice, durable, {callers} callers"), cost, reference));
+                println!(
+                    "{}",
+                    line(
+                        &format!("{name}: issued, recorded twice, durable, {callers} callers"),
+                        cost,
+                        reference
+                    )
+                );
             }
         }
     });

@@ -29,13 +29,19 @@ pub struct Stopwatch {
 impl Stopwatch {
     /// Starts it.
     pub fn start() -> Self {
-        Self { cpu: cpu_time(), wall: Instant::now() }
+        Self {
+            cpu: cpu_time(),
+            wall: Instant::now(),
+        }
     }
 
     /// What `count` units of work cost since the start.
     pub fn cost(&self, count: u32) -> Cost {
         let count = count.max(1);
-        Cost { cpu: cpu_time().saturating_sub(self.cpu) / count, wall: self.wall.elapsed() / count }
+        Cost {
+            cpu: cpu_time().saturating_sub(self.cpu) / count,
+            wall: self.wall.elapsed() / count,
+        }
     }
 }
 

@@ -31,7 +31,9 @@ fn listener_alerts(world: &World) -> Vec<(String, Severity)> {
 }
 
 fn both(severity: Severity) -> Vec<(String, Severity)> {
-    ["listener/auth/api", "listener/auth/web"].map(|id| (id.to_owned(), severity)).to_vec()
+    ["listener/auth/api", "listener/auth/web"]
+        .map(|id| (id.to_owned(), severity))
+        .to_vec()
 }
 
 #[tokio::test]
@@ -46,11 +48,17 @@ async fn a_revoked_user_is_refused_while_no_host_certificate_can_be_issued() {
     let revoked = local(&world).await.post("/v1/certificates/revoke", &asked).await;
     assert_eq!(revoked.status.as_u16(), 200, "{}", revoked.text());
     let hints = revoked.json()["hints"].to_string();
-    assert!(hints.contains("warning: this server's listeners refuse the certificate"), "{hints}");
+    assert!(
+        hints.contains("warning: this server's listeners refuse the certificate"),
+        "{hints}"
+    );
     assert!(hints.contains("https://auth.example.com:3080/crl/"), "{hints}");
     let refused = open.get("/v1/version").await;
     assert_eq!(refused.status.as_u16(), 401, "{}", refused.text());
-    assert_eq!(api(&world, &user).await.get("/v1/version").await.status.as_u16(), 401);
+    assert_eq!(
+        api(&world, &user).await.get("/v1/version").await.status.as_u16(),
+        401
+    );
     assert_eq!(listener_alerts(&world), both(Severity::Medium));
 }
 
@@ -75,7 +83,11 @@ async fn a_distrusted_user_is_refused_while_no_host_certificate_can_be_issued() 
             reason: None,
             override_reason: None,
         };
-        world.cluster.rotate(&audit::Actor::System, &request).await.unwrap();
+        world
+            .cluster
+            .rotate(&audit::Actor::System, &request)
+            .await
+            .unwrap();
         world.front.reload().await.unwrap_err();
     };
     take(AuthorityType::Host, Phase::UpdateServers).await;
@@ -108,7 +120,10 @@ async fn i4_no_evidence_holds_a_rotation() {
             panic!("listeners that serve nobody count as ready: {refused:?}");
         };
         let why = blocked.to_string();
-        assert!(why.contains("auth/api") && why.contains("it trusts none"), "{why}");
+        assert!(
+            why.contains("auth/api") && why.contains("it trusts none"),
+            "{why}"
+        );
     }
 }
 
@@ -119,9 +134,17 @@ async fn dead_listeners_raise_alerts_and_are_not_ready() {
     without_keys(&world).await;
     world.front.reload().await.unwrap_err();
     assert_eq!(listener_alerts(&world), both(Severity::Medium));
-    assert_eq!(anybody.get("/readyz").await.status.as_u16(), 200, "its certificate is good yet");
+    assert_eq!(
+        anybody.get("/readyz").await.status.as_u16(),
+        200,
+        "its certificate is good yet"
+    );
     world.clock.advance(Ttl::from_hours(3 * 24));
-    assert_eq!(anybody.get("/readyz").await.status.as_u16(), 503, "before anybody looked");
+    assert_eq!(
+        anybody.get("/readyz").await.status.as_u16(),
+        503,
+        "before anybody looked"
+    );
     world.front.reload().await.unwrap_err();
     assert_eq!(listener_alerts(&world), both(Severity::High));
     assert_eq!(anybody.get("/readyz").await.status.as_u16(), 503);
@@ -167,5 +190,8 @@ async fn a_rotation_says_that_the_listeners_do_not_follow() {
     let back = local(&world).await.post("/v1/rotations", &asked).await;
     assert_eq!(back.status.as_u16(), 200, "{}", back.text());
     let message = back.json()["message"].to_string();
-    assert!(message.contains("Warning: this server's own listeners do not follow yet"), "{message}");
+    assert!(
+        message.contains("Warning: this server's own listeners do not follow yet"),
+        "{message}"
+    );
 }

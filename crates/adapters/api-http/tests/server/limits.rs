@@ -124,7 +124,10 @@ async fn an_address_that_asks_too_often_is_told_when_to_return() {
 #[tokio::test]
 async fn one_address_cannot_hold_the_api_before_it_shakes_hands() {
     let share = ConnectionLimits::API.address.unwrap().connections_max as usize;
-    assert!(share * 8 <= ConnectionLimits::API.connections_max, "one address is one of many");
+    assert!(
+        share * 8 <= ConnectionLimits::API.connections_max,
+        "one address is one of many"
+    );
     let world = World::start().await;
     let user = world.user("ana", &["editor"]).await;
     let mut silent = Vec::new();
@@ -134,7 +137,10 @@ async fn one_address_cannot_hold_the_api_before_it_shakes_hands() {
     let begun = Instant::now();
     let one_more = TcpStream::connect(world.api).await.unwrap();
     assert!(closes(one_more).await);
-    assert!(begun.elapsed() < Duration::from_secs(2), "it is not even waited for");
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "it is not even waited for"
+    );
     drop(silent);
     let deadline = Instant::now() + PATIENCE;
     while shake_hands(world.api, config(&world, Some(&user))).await.is_err() {
@@ -149,9 +155,20 @@ async fn nobody_fills_the_log_by_being_refused() {
     let user = world.user("ana", &["editor"]).await;
     let nobody = world.user("bob", &[]).await;
     let asked = serde_json::json!({"authority": "user", "serial": user.serial, "reason": "keyCompromise"});
-    assert_eq!(local(&world).await.post("/v1/certificates/revoke", &asked).await.status.as_u16(), 200);
+    assert_eq!(
+        local(&world)
+            .await
+            .post("/v1/certificates/revoke", &asked)
+            .await
+            .status
+            .as_u16(),
+        200
+    );
     for _ in 0..20 {
-        assert_eq!(api(&world, &user).await.get("/v1/status").await.status.as_u16(), 401);
+        assert_eq!(
+            api(&world, &user).await.get("/v1/status").await.status.as_u16(),
+            401
+        );
     }
     let mut open = api(&world, &nobody).await;
     for _ in 0..50 {
@@ -166,8 +183,16 @@ async fn nobody_fills_the_log_by_being_refused() {
         of_user.last().unwrap()["reason"].to_string()
     };
     assert_eq!(recorded.len(), 4);
-    assert!(counted("ana").contains("(19 such requests since "), "{}", counted("ana"));
-    assert!(counted("bob").contains("(49 such requests since "), "{}", counted("bob"));
+    assert!(
+        counted("ana").contains("(19 such requests since "),
+        "{}",
+        counted("ana")
+    );
+    assert!(
+        counted("bob").contains("(49 such requests since "),
+        "{}",
+        counted("bob")
+    );
 }
 
 #[tokio::test]
@@ -176,9 +201,15 @@ async fn the_connection_of_a_revoked_certificate_is_closed() {
     let user = world.user("ana", &["editor"]).await;
     let mut open = api(&world, &user).await;
     let asked = serde_json::json!({"authority": "user", "serial": user.serial, "reason": "keyCompromise"});
-    assert_eq!(open.post("/v1/certificates/revoke", &asked).await.status.as_u16(), 200);
+    assert_eq!(
+        open.post("/v1/certificates/revoke", &asked).await.status.as_u16(),
+        200
+    );
     assert_eq!(open.get("/v1/version").await.status.as_u16(), 401);
-    assert!(open.send(hyper::Method::GET, "/v1/version", "").await.is_err(), "it ended");
+    assert!(
+        open.send(hyper::Method::GET, "/v1/version", "").await.is_err(),
+        "it ended"
+    );
 }
 
 #[tokio::test]

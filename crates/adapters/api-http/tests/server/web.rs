@@ -57,10 +57,17 @@ async fn everybody_reads_what_verifiers_need() {
 #[tokio::test]
 async fn the_claims_of_tokens_are_those_that_are_announced() {
     let world = World::start().await;
-    let announced = web(&world).await.get("/.well-known/openid-configuration").await.json();
+    let announced = web(&world)
+        .await
+        .get("/.well-known/openid-configuration")
+        .await
+        .json();
     let claims = announced["claims_supported"].as_array().unwrap();
     assert!(claims.iter().any(|claim| claim == "nbf"), "{announced}");
-    assert_eq!(announced, jwt::openid_configuration("https://auth.example.com:3080", &["RS256"]));
+    assert_eq!(
+        announced,
+        jwt::openid_configuration("https://auth.example.com:3080", &["RS256"])
+    );
 }
 
 #[tokio::test]

@@ -277,7 +277,12 @@ impl World {
         let local = LocalListener::bind(&socket).unwrap();
         let router = api_http::api_router(service.clone());
         let web_router = api_http::web_router(service.clone());
-        tokio::spawn(local.run(service.clone(), router.clone(), ConnectionLimits::LOCAL, stop.clone()));
+        tokio::spawn(local.run(
+            service.clone(),
+            router.clone(),
+            ConnectionLimits::LOCAL,
+            stop.clone(),
+        ));
         tokio::spawn(api.run(Face::Api, front.clone(), router, choices.api, stop.clone()));
         tokio::spawn(web.run(Face::Web, front.clone(), web_router, choices.web, stop));
         Self {

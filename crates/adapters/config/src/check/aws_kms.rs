@@ -33,7 +33,12 @@ pub(super) fn check(section: &str, file: AwsKmsFile, problems: &mut Problems) ->
         }
     };
     let tags = check_tags(section, tags.unwrap_or_default(), problems);
-    let multi_region = check_multi_region(section, multi_region.unwrap_or_default(), region.as_ref(), problems);
+    let multi_region = check_multi_region(
+        section,
+        multi_region.unwrap_or_default(),
+        region.as_ref(),
+        problems,
+    );
     Some(AwsKmsConfig {
         account: account?,
         region: region?,

@@ -17,7 +17,9 @@ fn key(number: i64) -> Vec<u8> {
 }
 
 fn indexed(connection: &Connection) -> i64 {
-    connection.query_row("SELECT count(*) FROM serial", [], |row| row.get(0)).unwrap()
+    connection
+        .query_row("SELECT count(*) FROM serial", [], |row| row.get(0))
+        .unwrap()
 }
 
 /// Takes numbers in transactions of 100, each settling a slice; answers the number up to which all are settled.

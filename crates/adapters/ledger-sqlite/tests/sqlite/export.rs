@@ -17,7 +17,13 @@ const SECOND: &str = "2026-03-02";
 
 /// The lines of the ledger, in order.
 async fn ledger_lines(ledger: &dyn Ledger) -> Vec<String> {
-    ledger.events(&EventQuery::default()).await.unwrap().into_iter().map(|entry| entry.line).collect()
+    ledger
+        .events(&EventQuery::default())
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.line)
+        .collect()
 }
 
 #[tokio::test]
@@ -26,10 +32,20 @@ async fn lines_are_in_the_file_of_their_day_and_the_link_leads_to_the_last() {
     let ledger = place.open();
     append(&ledger, 0..50).await;
     exported(&ledger).await;
-    assert_eq!(std::fs::read_link(place.log().join("events.log")).unwrap().to_str(), Some("2026-03-01.jsonl"));
+    assert_eq!(
+        std::fs::read_link(place.log().join("events.log"))
+            .unwrap()
+            .to_str(),
+        Some("2026-03-01.jsonl")
+    );
     append(&ledger, 50..100).await;
     exported(&ledger).await;
-    assert_eq!(std::fs::read_link(place.log().join("events.log")).unwrap().to_str(), Some("2026-03-02.jsonl"));
+    assert_eq!(
+        std::fs::read_link(place.log().join("events.log"))
+            .unwrap()
+            .to_str(),
+        Some("2026-03-02.jsonl")
+    );
     let (first, second) = (place.lines(FIRST), place.lines(SECOND));
     assert_eq!((first.len(), second.len()), (60, 40));
     assert_eq!([first, second].concat(), ledger_lines(&ledger).await);
@@ -41,7 +57,10 @@ async fn days_that_interleave_around_midnight_are_kept_apart() {
     let place = Place::new();
     let ledger = place.open();
     for number in 0..40 {
-        ledger.append(vec![event("x", if number % 2 == 0 { 59 } else { 61 })]).await.unwrap();
+        ledger
+            .append(vec![event("x", if number % 2 == 0 { 59 } else { 61 })])
+            .await
+            .unwrap();
         if number % 10 == 0 {
             exported(&ledger).await;
         }
@@ -73,18 +92,36 @@ async fn after_a_crash_torn_lines_are_cut_and_missing_ones_added() {
     append(&ledger, 0..40).await;
     drop(ledger);
     let whole = std::fs::read(place.day(FIRST)).unwrap();
-    let line_ends: Vec<usize> = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    let line_ends: Vec<usize> = whole
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .map(|(at, _)| at + 1)
+        .collect();
     for kept in [0, 1, 20, 39, 40] {
         let durable = if kept == 0 { 0 } else { line_ends[kept - 1] };
-        let ends = [durable, (durable + 1).min(whole.len()), (durable + whole.len()) / 2, whole.len() - 1, whole.len()];
+        let ends = [
+            durable,
+            (durable + 1).min(whole.len()),
+            (durable + whole.len()) / 2,
+            whole.len() - 1,
+            whole.len(),
+        ];
         for zeros in [0, 1, 300] {
             for end in ends.into_iter().filter(|end| *end >= durable) {
                 place.sql(&format!("UPDATE head SET exported = {kept}"));
                 std::fs::write(place.day(FIRST), [&whole[..end], &vec![0; zeros]].concat()).unwrap();
                 let ledger = place.open();
                 let report = ledger.verify(None).await.unwrap();
-                assert_eq!(ledger.export_trouble(), None, "{kept} lines kept, torn at {end}, {zeros} zeros");
-                assert!(report.is_sound() && report.exported == 40, "{kept} kept, torn at {end}, {zeros} zeros: {report:?}");
+                assert_eq!(
+                    ledger.export_trouble(),
+                    None,
+                    "{kept} lines kept, torn at {end}, {zeros} zeros"
+                );
+                assert!(
+                    report.is_sound() && report.exported == 40,
+                    "{kept} kept, torn at {end}, {zeros} zeros: {report:?}"
+                );
                 drop(ledger);
                 if kept < 40 {
                     assert!(std::fs::read(place.day(FIRST)).unwrap() == whole);
@@ -99,7 +136,9 @@ async fn a_large_backlog_is_caught_up_while_appends_go_on() {
     let place = Place::new();
     let ledger = ledger_sqlite::SqliteLedger::open(place.db(), None).unwrap();
     for number in 0..50 {
-        let records = (0..100).map(|part| event(&format!("{number} {part}"), 0)).collect();
+        let records = (0..100)
+            .map(|part| event(&format!("{number} {part}"), 0))
+            .collect();
         ledger.append(records).await.unwrap();
     }
     drop(ledger);
@@ -107,7 +146,10 @@ async fn a_large_backlog_is_caught_up_while_appends_go_on() {
     append(&ledger, 0..20).await;
     let report = ledger.verify(None).await.unwrap();
     assert!(report.is_sound() && report.exported == 5_020, "{report:?}");
-    assert_eq!(place.lines(FIRST), [ledger_lines(&ledger).await, place.lines(FIRST)[1_000..].to_vec()].concat());
+    assert_eq!(
+        place.lines(FIRST),
+        [ledger_lines(&ledger).await, place.lines(FIRST)[1_000..].to_vec()].concat()
+    );
 }
 
 #[tokio::test]
@@ -174,7 +216,13 @@ async fn links_are_not_followed() {
     let ledger = place.open();
     append(&ledger, 0..3).await;
     exported(&ledger).await;
-    assert!(ledger.export_trouble().unwrap().path.ends_with("2026-03-01.jsonl"));
+    assert!(
+        ledger
+            .export_trouble()
+            .unwrap()
+            .path
+            .ends_with("2026-03-01.jsonl")
+    );
     drop(ledger);
     assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
 }
@@ -203,10 +251,20 @@ async fn a_truncated_file_is_not_repaired_in_silence() {
     append(&ledger, 10..12).await;
     exported(&ledger).await;
     let trouble = ledger.export_trouble().unwrap();
-    assert!(trouble.reason.contains("truncated") && trouble.reason.contains("entry 10"), "{trouble:?}");
+    assert!(
+        trouble.reason.contains("truncated") && trouble.reason.contains("entry 10"),
+        "{trouble:?}"
+    );
     // New lines still arrive.
     assert_eq!(place.lines(FIRST).len(), 9);
-    assert_eq!(place.lines(FIRST), [&ledger_lines(&ledger).await[..7], &ledger_lines(&ledger).await[10..]].concat());
+    assert_eq!(
+        place.lines(FIRST),
+        [
+            &ledger_lines(&ledger).await[..7],
+            &ledger_lines(&ledger).await[10..]
+        ]
+        .concat()
+    );
 }
 
 #[tokio::test]
@@ -228,12 +286,16 @@ async fn foreign_lines_are_left_as_evidence_and_told() {
     let place = Place::new();
     append(&place.open(), 0..10).await;
     let mut file = OpenOptions::new().append(true).open(place.day(FIRST)).unwrap();
-    file.write_all(b"{\"ei\":11,\"event\":\"forged\"}\nhalf a li").unwrap();
+    file.write_all(b"{\"ei\":11,\"event\":\"forged\"}\nhalf a li")
+        .unwrap();
     let ledger = place.open();
     append(&ledger, 10..12).await;
     exported(&ledger).await;
     let trouble = ledger.export_trouble().unwrap();
-    assert!(trouble.reason.contains("lines the ledger does not"), "{trouble:?}");
+    assert!(
+        trouble.reason.contains("lines the ledger does not"),
+        "{trouble:?}"
+    );
     let lines = place.lines(FIRST);
     assert_eq!(lines.len(), 14);
     assert_eq!(lines[11], "half a li");

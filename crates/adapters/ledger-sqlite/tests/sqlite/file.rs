@@ -23,7 +23,13 @@ async fn nobody_else_may_read_the_files() {
     let ledger = place.open();
     append(&ledger, 0..3).await;
     crate::place::exported(&ledger).await;
-    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock", "log/2026-03-01.jsonl"] {
+    for name in [
+        "ledger.db",
+        "ledger.db-wal",
+        "ledger.db-shm",
+        "ledger.db.lock",
+        "log/2026-03-01.jsonl",
+    ] {
         assert_eq!(mode(&place.folder.path().join(name)), 0o600, "{name}");
     }
     assert_eq!(mode(&place.log()), 0o700);
@@ -37,7 +43,9 @@ async fn nobody_else_may_read_the_files() {
 async fn two_processes_cannot_have_it_open() {
     let place = Place::new();
     let ledger = place.open();
-    let LedgerError::Unavailable(source) = place.refusal() else { panic!("it is not damaged") };
+    let LedgerError::Unavailable(source) = place.refusal() else {
+        panic!("it is not damaged")
+    };
     assert!(source.to_string().contains("another process has"), "{source}");
     append(&ledger, 0..1).await;
     drop(ledger);
@@ -49,8 +57,13 @@ async fn a_newer_ledger_is_refused_and_left_as_it_is() {
     let place = Place::new();
     append(&place.open(), 0..3).await;
     place.sql("PRAGMA user_version = 2");
-    let LedgerError::Damaged(text) = place.refusal() else { panic!("a newer version is not transient") };
-    assert!(text.contains("ledger.db") && text.contains("format 2") && text.contains("backup"), "{text}");
+    let LedgerError::Damaged(text) = place.refusal() else {
+        panic!("a newer version is not transient")
+    };
+    assert!(
+        text.contains("ledger.db") && text.contains("format 2") && text.contains("backup"),
+        "{text}"
+    );
     place.sql("PRAGMA user_version = 1");
     assert_eq!(place.open().head().await.unwrap().sequence, 3);
 }
@@ -58,19 +71,34 @@ async fn a_newer_ledger_is_refused_and_left_as_it_is() {
 #[test]
 fn files_that_are_no_ledger_are_refused_and_left_as_they_are() {
     let place = Place::new();
-    for content in [b"PNG".to_vec(), vec![0; 5_000], b"SQLite format 2\0".repeat(300), b"x".repeat(100_000)] {
+    for content in [
+        b"PNG".to_vec(),
+        vec![0; 5_000],
+        b"SQLite format 2\0".repeat(300),
+        b"x".repeat(100_000),
+    ] {
         std::fs::write(place.db(), &content).unwrap();
-        let LedgerError::Damaged(text) = place.refusal() else { panic!("it is no ledger") };
-        assert!(text.contains("ledger.db is damaged: it is no SQLite database") && text.contains("backup"), "{text}");
+        let LedgerError::Damaged(text) = place.refusal() else {
+            panic!("it is no ledger")
+        };
+        assert!(
+            text.contains("ledger.db is damaged: it is no SQLite database") && text.contains("backup"),
+            "{text}"
+        );
         assert_eq!(std::fs::read(place.db()).unwrap(), content);
     }
     std::fs::remove_file(place.db()).unwrap();
     place.sql("CREATE TABLE recipe (name TEXT)");
-    let LedgerError::Damaged(text) = place.refusal() else { panic!("it is another program's") };
+    let LedgerError::Damaged(text) = place.refusal() else {
+        panic!("it is another program's")
+    };
     assert!(text.contains("of another program"), "{text}");
     std::fs::remove_file(place.db()).unwrap();
     std::fs::create_dir(place.db()).unwrap();
-    assert!(matches!(place.refusal(), LedgerError::Unwritable(_) | LedgerError::Damaged(_)));
+    assert!(matches!(
+        place.refusal(),
+        LedgerError::Unwritable(_) | LedgerError::Damaged(_)
+    ));
 }
 
 #[tokio::test]
@@ -78,7 +106,9 @@ async fn a_corrupted_file_is_refused() {
     let place = Place::new();
     let ledger = place.open();
     for number in 0..40 {
-        let records: Vec<Record> = (0..50).map(|part| event(&format!("{number} {part}"), number)).collect();
+        let records: Vec<Record> = (0..50)
+            .map(|part| event(&format!("{number} {part}"), number))
+            .collect();
         ledger.append(records).await.unwrap();
     }
     drop(ledger);
@@ -96,13 +126,14 @@ async fn a_corrupted_file_is_refused() {
             }
             Err(other) => panic!("page {page}: {other:?}"),
             // A page that opening does not read: the check reads all of them.
-            Ok(ledger) => {
-                match ledger.verify(None).await {
-                    Ok(report) => assert!(!report.is_sound() || is_index(page, &good), "page {page} is not missed"),
-                    Err(LedgerError::Damaged(_)) => {}
-                    Err(other) => panic!("page {page}: {other:?}"),
-                }
-            }
+            Ok(ledger) => match ledger.verify(None).await {
+                Ok(report) => assert!(
+                    !report.is_sound() || is_index(page, &good),
+                    "page {page} is not missed"
+                ),
+                Err(LedgerError::Damaged(_)) => {}
+                Err(other) => panic!("page {page}: {other:?}"),
+            },
         }
     }
     assert!(refused >= 3, "{refused}");
@@ -120,14 +151,19 @@ fn is_index(page: usize, database: &[u8]) -> bool {
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let path = Path::new("/nonexistent/signet/ledger.db");
-    let Err(LedgerError::Unwritable(text)) = SqliteLedger::open(path, None) else { panic!("it cannot be made") };
+    let Err(LedgerError::Unwritable(text)) = SqliteLedger::open(path, None) else {
+        panic!("it cannot be made")
+    };
     assert!(text.contains("/nonexistent/signet/ledger.db"), "{text}");
 }
 
 #[tokio::test]
 async fn a_full_ledger_refuses_and_keeps_what_it_has() {
     let place = Place::new();
-    let options = Options { pages_max: Some(60), ..place.options() };
+    let options = Options {
+        pages_max: Some(60),
+        ..place.options()
+    };
     let ledger = SqliteLedger::open_with(place.db(), options).unwrap();
     let mut kept = 0;
     let refusal = loop {
@@ -144,7 +180,9 @@ async fn a_full_ledger_refuses_and_keeps_what_it_has() {
             Err(refusal) => break refusal,
         }
     };
-    let LedgerError::Unwritable(text) = refusal else { panic!("{refusal:?}") };
+    let LedgerError::Unwritable(text) = refusal else {
+        panic!("{refusal:?}")
+    };
     assert!(text.contains("ledger.db") && text.contains("full"), "{text}");
     assert!(kept > 20, "{kept}");
     // Nothing of the refused append is there, however often it is tried, and reading works.
@@ -152,7 +190,10 @@ async fn a_full_ledger_refuses_and_keeps_what_it_has() {
         assert!(ledger.append(vec![event(&"x".repeat(30_000), 0)]).await.is_err());
     }
     let report = ledger.verify(None).await.unwrap();
-    assert!(report.is_sound() && report.entries == kept.unsigned_abs(), "{report:?}");
+    assert!(
+        report.is_sound() && report.entries == kept.unsigned_abs(),
+        "{report:?}"
+    );
     drop(ledger);
     // With room again the chain goes on, and the serial of the refused append is free.
     let ledger = place.open();
@@ -169,12 +210,19 @@ async fn a_full_ledger_refuses_and_keeps_what_it_has() {
 #[tokio::test]
 async fn a_full_ledger_refuses_every_append_of_a_group() {
     let place = Place::new();
-    let options = Options { pages_max: Some(40), ..place.options() };
+    let options = Options {
+        pages_max: Some(40),
+        ..place.options()
+    };
     let ledger = std::sync::Arc::new(SqliteLedger::open_with(place.db(), options).unwrap());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..200 {
         let ledger = ledger.clone();
-        tasks.spawn(async move { ledger.append(vec![event(&format!("{number} {}", "x".repeat(2_000)), number)]).await });
+        tasks.spawn(async move {
+            ledger
+                .append(vec![event(&format!("{number} {}", "x".repeat(2_000)), number)])
+                .await
+        });
     }
     let (mut kept, mut refused) = (0, 0);
     while let Some(joined) = tasks.join_next().await {

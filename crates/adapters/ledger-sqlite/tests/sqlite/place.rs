@@ -26,7 +26,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn db(&self) -> PathBuf {
@@ -46,7 +48,10 @@ impl Place {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { export_dir: Some(self.log()), ..Options::default() }
+        Options {
+            export_dir: Some(self.log()),
+            ..Options::default()
+        }
     }
 
     pub(crate) fn refusal(&self) -> LedgerError {
@@ -58,15 +63,26 @@ impl Place {
 
     /// Changes the closed database behind the ledger's back.
     pub(crate) fn sql(&self, statements: &str) {
-        Connection::open(self.db()).unwrap().execute_batch(statements).unwrap();
+        Connection::open(self.db())
+            .unwrap()
+            .execute_batch(statements)
+            .unwrap();
     }
 
     pub(crate) fn lines(&self, day: &str) -> Vec<String> {
-        std::fs::read_to_string(self.day(day)).unwrap().lines().map(str::to_owned).collect()
+        std::fs::read_to_string(self.day(day))
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     pub(crate) fn write_lines(&self, day: &str, lines: &[String]) {
-        std::fs::write(self.day(day), lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        std::fs::write(
+            self.day(day),
+            lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+        )
+        .unwrap();
     }
 
     /// What the check of the closed ledger finds.
@@ -85,11 +101,20 @@ pub(crate) fn found(report: &AuditReport) -> Vec<(String, BreakKind, u64)> {
         FoundAt::Ledger => "ledger".to_owned(),
         FoundAt::Anchor => "anchor".to_owned(),
         FoundAt::File { path, line } => {
-            let day = path.rsplit('/').next().unwrap().trim_start_matches("2026-").trim_end_matches(".jsonl");
+            let day = path
+                .rsplit('/')
+                .next()
+                .unwrap()
+                .trim_start_matches("2026-")
+                .trim_end_matches(".jsonl");
             line.map_or_else(|| day.to_owned(), |line| format!("{day}:{line}"))
         }
     };
-    report.findings.iter().map(|finding| (short(&finding.place), finding.kind, finding.sequence)).collect()
+    report
+        .findings
+        .iter()
+        .map(|finding| (short(&finding.place), finding.kind, finding.sequence))
+        .collect()
 }
 
 /// An event so many seconds after [`EVENING`].
@@ -98,15 +123,24 @@ pub(crate) fn event(text: &str, seconds: i64) -> Record {
         uid: format!("uid-{text}"),
         unix_millis: (EVENING + seconds) * 1_000,
         cluster_name: ClusterName::parse("test.example.com").unwrap(),
-        actor: Actor::Local { user: "root".to_owned(), uid: 0 },
-        event: AuditEvent::AccessDenied { action: "export".to_owned(), reason: text.to_owned() },
+        actor: Actor::Local {
+            user: "root".to_owned(),
+            uid: 0,
+        },
+        event: AuditEvent::AccessDenied {
+            action: "export".to_owned(),
+            reason: text.to_owned(),
+        },
     }))
 }
 
 /// Appends `count` events, a second apart, from the evening on.
 pub(crate) async fn append(ledger: &SqliteLedger, numbers: std::ops::Range<i64>) {
     for number in numbers {
-        ledger.append(vec![event(&number.to_string(), number)]).await.unwrap();
+        ledger
+            .append(vec![event(&number.to_string(), number)])
+            .await
+            .unwrap();
     }
 }
 

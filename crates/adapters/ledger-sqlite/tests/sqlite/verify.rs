@@ -90,7 +90,10 @@ async fn truncated_and_missing_files_are_named() {
     std::fs::remove_file(place.day(SECOND)).unwrap();
     assert_eq!(place.found(), one("03-02", BreakKind::Removed, 11));
     let text = place.verify().findings[0].to_string();
-    assert!(text.contains("2026-03-02.jsonl: removed: entry 11: 10 entries, 11 to 20, are missing"), "{text}");
+    assert!(
+        text.contains("2026-03-02.jsonl: removed: entry 11: 10 entries, 11 to 20, are missing"),
+        "{text}"
+    );
     let half_a_line = twenty().await;
     let mut bytes = std::fs::read(half_a_line.day(SECOND)).unwrap();
     bytes.truncate(bytes.len() - 10);
@@ -103,10 +106,15 @@ async fn a_resealed_line_is_named() {
     let place = twenty().await;
     let lines = place.lines(FIRST);
     let previous = Head::of_line(lines[2].as_bytes()).unwrap();
-    let ledger::Record::Event(envelope) = event("forged", 3) else { panic!("an event") };
+    let ledger::Record::Event(envelope) = event("forged", 3) else {
+        panic!("an event")
+    };
     let forged = audit::seal(&envelope, previous).unwrap().line;
-    let changed: Vec<String> =
-        lines.iter().enumerate().map(|(at, line)| if at == 3 { forged.clone() } else { line.clone() }).collect();
+    let changed: Vec<String> = lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| if at == 3 { forged.clone() } else { line.clone() })
+        .collect();
     place.write_lines(FIRST, &changed);
     assert_eq!(place.found(), one("03-01:4", BreakKind::Replaced, 4));
 }
@@ -121,7 +129,10 @@ async fn lines_in_the_file_of_another_day_are_named() {
     let found = place.found();
     assert_eq!(
         found,
-        [("03-02:1".to_owned(), BreakKind::Reordered, 10), ("03-01".to_owned(), BreakKind::Truncated, 10)]
+        [
+            ("03-02:1".to_owned(), BreakKind::Reordered, 10),
+            ("03-01".to_owned(), BreakKind::Truncated, 10)
+        ]
     );
     std::fs::write(place.day("2025-12-31"), "hello\n").unwrap();
     assert_eq!(place.found()[1].0, "2025-12-31:1");
@@ -156,16 +167,31 @@ async fn an_edited_database_is_told_from_an_edited_file() {
     place.sql("DELETE FROM event WHERE sequence IN (7, 8)");
     let found = place.found();
     assert_eq!(found[0], ("ledger".to_owned(), BreakKind::Removed, 7));
-    assert!(found[1..].iter().all(|(at, kind, _)| at.starts_with("03-01:") && *kind == BreakKind::Reordered), "{found:?}");
+    assert!(
+        found[1..]
+            .iter()
+            .all(|(at, kind, _)| at.starts_with("03-01:") && *kind == BreakKind::Reordered),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
 async fn edited_columns_do_not_hide_an_entry() {
-    for change in ["code = 'SI000I'", "user = 'alice'", "user = NULL", "unix_millis = 0", "sequence = 99"] {
+    for change in [
+        "code = 'SI000I'",
+        "user = 'alice'",
+        "user = NULL",
+        "unix_millis = 0",
+        "sequence = 99",
+    ] {
         let place = twenty().await;
         place.sql(&format!("UPDATE event SET {change} WHERE sequence = 20"));
         let report = SqliteLedger::verify_at(place.db(), None, None).unwrap();
-        assert_eq!(found(&report)[0], ("ledger".to_owned(), BreakKind::Edited, 20), "{change}");
+        assert_eq!(
+            found(&report)[0],
+            ("ledger".to_owned(), BreakKind::Edited, 20),
+            "{change}"
+        );
     }
 }
 
@@ -175,7 +201,9 @@ async fn one_revoked() -> Place {
     let ledger = place.open();
     let end = UnixSeconds(EVENING + 3_600);
     let told = |event| {
-        let Record::Event(mut envelope) = place::event("", 0) else { panic!("an event") };
+        let Record::Event(mut envelope) = place::event("", 0) else {
+            panic!("an event")
+        };
         envelope.event = event;
         Record::Event(envelope)
     };
@@ -192,8 +220,18 @@ async fn one_revoked() -> Place {
         allowed_by: "a test".to_owned(),
     };
     let (authority, serial, reason) = (AuthorityType::User, "0a".to_owned(), "superseded".to_owned());
-    let revoked = AuditEvent::CertificateRevoked { authority, serial: serial.clone(), reason: reason.clone() };
-    let listed = Record::Revocation { authority, serial, revoked_at: UnixSeconds(EVENING), reason, not_after: end };
+    let revoked = AuditEvent::CertificateRevoked {
+        authority,
+        serial: serial.clone(),
+        reason: reason.clone(),
+    };
+    let listed = Record::Revocation {
+        authority,
+        serial,
+        revoked_at: UnixSeconds(EVENING),
+        reason,
+        not_after: end,
+    };
     ledger.append(vec![told(created)]).await.unwrap();
     ledger.append(vec![told(revoked), listed]).await.unwrap();
     drop(ledger);
@@ -208,8 +246,16 @@ async fn an_edited_list_of_revocations_is_named() {
         ("UPDATE revocation SET serial = '0b'", BreakKind::Removed, 2),
         ("UPDATE revocation SET authority = 'host'", BreakKind::Removed, 2),
         ("UPDATE revocation SET not_after = 0", BreakKind::Edited, 1),
-        ("UPDATE revocation SET reason = 'unspecified'", BreakKind::Edited, 2),
-        ("INSERT INTO revocation SELECT 9, authority, '0b', revoked_at, reason, not_after FROM revocation", BreakKind::Edited, 2),
+        (
+            "UPDATE revocation SET reason = 'unspecified'",
+            BreakKind::Edited,
+            2,
+        ),
+        (
+            "INSERT INTO revocation SELECT 9, authority, '0b', revoked_at, reason, not_after FROM revocation",
+            BreakKind::Edited,
+            2,
+        ),
     ] {
         let place = one_revoked().await;
         place.sql(edit);
@@ -226,18 +272,30 @@ async fn a_truncated_database_shows_against_its_head_its_files_and_a_recorded_he
     assert_eq!(found(&without_files), one("ledger", BreakKind::Truncated, 19));
     // Whoever knows the tables sets the head back, too, and truncates the files.
     let hash = place.lines(SECOND)[7].rsplit("\"hash\":\"").next().unwrap()[..64].to_owned();
-    place.sql(&format!("UPDATE head SET sequence = 18, hash = x'{hash}', exported = 18"));
-    assert_eq!(place.found().iter().map(|(at, kind, _)| (at.as_str(), *kind)).collect::<Vec<_>>(), [
-        ("03-02:9", BreakKind::Truncated),
-        ("03-02:10", BreakKind::Truncated),
-    ]);
+    place.sql(&format!(
+        "UPDATE head SET sequence = 18, hash = x'{hash}', exported = 18"
+    ));
+    assert_eq!(
+        place
+            .found()
+            .iter()
+            .map(|(at, kind, _)| (at.as_str(), *kind))
+            .collect::<Vec<_>>(),
+        [
+            ("03-02:9", BreakKind::Truncated),
+            ("03-02:10", BreakKind::Truncated),
+        ]
+    );
     let lines = place.lines(SECOND);
     place.write_lines(SECOND, &lines[..8]);
     assert!(place.verify().is_sound(), "nothing on this machine knows better");
     let report = SqliteLedger::verify_at(place.db(), Some(&place.log()), Some(recorded)).unwrap();
     assert_eq!(found(&report), one("anchor", BreakKind::Truncated, 19));
     let ledger = place.open();
-    assert_eq!(found(&ledger.verify(Some(recorded)).await.unwrap()), one("anchor", BreakKind::Truncated, 19));
+    assert_eq!(
+        found(&ledger.verify(Some(recorded)).await.unwrap()),
+        one("anchor", BreakKind::Truncated, 19)
+    );
 }
 
 #[tokio::test]

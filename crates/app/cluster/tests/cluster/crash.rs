@@ -18,7 +18,12 @@ use crate::support::World;
 const USER: AuthorityType = AuthorityType::User;
 
 fn request(phase: Phase) -> RotateRequest {
-    RotateRequest { authority: USER, step: Step::To(phase), reason: None, override_reason: None }
+    RotateRequest {
+        authority: USER,
+        step: Step::To(phase),
+        reason: None,
+        override_reason: None,
+    }
 }
 
 fn phase(cluster: &Cluster) -> Phase {
@@ -49,11 +54,21 @@ async fn check_sound(world: &World, cluster: &Cluster, context: &str) {
         let verdict = cluster.verify_key(&Actor::System, &detail).await.unwrap();
         assert!(verdict.challenge_signed, "{context}: {verdict:?}");
     }
-    let mut verifier = audit::Verifier::new(audit::Head { sequence: 0, hash: [0; 32] });
+    let mut verifier = audit::Verifier::new(audit::Head {
+        sequence: 0,
+        hash: [0; 32],
+    });
     let query = ledger::EventQuery::default();
     let mut after = None;
     loop {
-        let page = world.ledger.events(&ledger::EventQuery { after, ..query.clone() }).await.unwrap();
+        let page = world
+            .ledger
+            .events(&ledger::EventQuery {
+                after,
+                ..query.clone()
+            })
+            .await
+            .unwrap();
         for entry in &page {
             verifier.check(&entry.line).unwrap();
         }
@@ -87,7 +102,10 @@ async fn every_death(world: &World, from: Phase, target: Phase) {
         let restarted = world.start_immortal().await;
         check_sound(world, &restarted, &context).await;
         let reached = phase(&restarted);
-        assert!(reached == from || reached == target, "{context}: found in {reached}");
+        assert!(
+            reached == from || reached == target,
+            "{context}: found in {reached}"
+        );
         if outcome.is_ok() && !fuse.is_out() {
             assert_eq!(reached, target, "{context}");
             assert!(effects > 4, "the fuse burns");
@@ -148,7 +166,16 @@ async fn a_birth_interrupted_anywhere_is_continued() {
         let cluster = world.start_immortal().await;
         assert_eq!(cluster.view().authorities.len(), AuthorityType::ALL.len());
         check_sound(&world, &cluster, &format!("birth, dead after {effects} effects")).await;
-        let unknown = cluster.keys().await.unwrap().into_iter().filter(|key| key.status == KeyStatus::Unknown);
-        assert_eq!(unknown.count(), 0, "keys made by the first start are found by the second");
+        let unknown = cluster
+            .keys()
+            .await
+            .unwrap()
+            .into_iter()
+            .filter(|key| key.status == KeyStatus::Unknown);
+        assert_eq!(
+            unknown.count(),
+            0,
+            "keys made by the first start are found by the second"
+        );
     }
 }

@@ -38,18 +38,42 @@ fn subject() -> PublicKey {
 
 fn alice(subject_key: PublicKey) -> IssueX509 {
     let user = UserName::parse("alice").unwrap();
-    let request = X509Request::User { user, roles: Vec::new(), logins: Vec::new(), traits: BTreeMap::new() };
-    IssueX509 { request, subject_key, ttl: None, allowed_by: "test".into() }
+    let request = X509Request::User {
+        user,
+        roles: Vec::new(),
+        logins: Vec::new(),
+        traits: BTreeMap::new(),
+    };
+    IssueX509 {
+        request,
+        subject_key,
+        ttl: None,
+        allowed_by: "test".into(),
+    }
 }
 
 fn database() -> IssueX509 {
     let names = vec![HostName::parse("db.example.com").unwrap()];
-    let request = X509Request::DatabaseServer { names, common_name: None, organization: None };
-    IssueX509 { request, subject_key: subject(), ttl: None, allowed_by: "test".into() }
+    let request = X509Request::DatabaseServer {
+        names,
+        common_name: None,
+        organization: None,
+    };
+    IssueX509 {
+        request,
+        subject_key: subject(),
+        ttl: None,
+        allowed_by: "test".into(),
+    }
 }
 
 async fn to(cluster: &Cluster, authority: AuthorityType, phase: Phase) {
-    let request = RotateRequest { authority, step: Step::To(phase), reason: None, override_reason: None };
+    let request = RotateRequest {
+        authority,
+        step: Step::To(phase),
+        reason: None,
+        override_reason: None,
+    };
     cluster.rotate(&Actor::System, &request).await.unwrap();
 }
 
@@ -59,16 +83,28 @@ async fn i3_in_every_phase_the_signer_is_among_what_is_exported() {
     let cluster = world.start_immortal().await;
     let kind = ExportKind::parse("tls-user").unwrap();
     let check = async || {
-        let credential = cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+        let credential = cluster
+            .issue_x509(&Actor::System, &alice(subject()))
+            .await
+            .unwrap();
         let certificate = x509::Certificate::from_der(&credential.document).unwrap();
         let files = cluster.export(kind, ExportStatus::All, None).unwrap();
         let bundle = String::from_utf8(files[0].content.clone()).unwrap();
         let authorities = x509::Certificate::from_pem_bundle(&bundle).unwrap();
-        let issuer = authorities.iter().find(|authority| authority.subject() == certificate.issuer()).unwrap();
+        let issuer = authorities
+            .iter()
+            .find(|authority| authority.subject() == certificate.issuer())
+            .unwrap();
         certificate.verify_issued(issuer.public_key()).unwrap();
     };
     check().await;
-    for phase in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers, Phase::Rollback, Phase::Standby] {
+    for phase in [
+        Phase::Init,
+        Phase::UpdateClients,
+        Phase::UpdateServers,
+        Phase::Rollback,
+        Phase::Standby,
+    ] {
         to(&cluster, AuthorityType::User, phase).await;
         check().await;
     }
@@ -78,13 +114,42 @@ async fn i3_in_every_phase_the_signer_is_among_what_is_exported() {
 async fn database_certificates_are_signed_by_the_incoming_keys_from_init_on() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    assert_eq!(cluster.issue_x509(&Actor::System, &database()).await.unwrap().generation.number(), 1);
+    assert_eq!(
+        cluster
+            .issue_x509(&Actor::System, &database())
+            .await
+            .unwrap()
+            .generation
+            .number(),
+        1
+    );
     to(&cluster, AuthorityType::Db, Phase::Init).await;
-    assert_eq!(cluster.issue_x509(&Actor::System, &database()).await.unwrap().generation.number(), 2);
+    assert_eq!(
+        cluster
+            .issue_x509(&Actor::System, &database())
+            .await
+            .unwrap()
+            .generation
+            .number(),
+        2
+    );
     to(&cluster, AuthorityType::DbClient, Phase::Init).await;
-    let client = X509Request::DatabaseClient { user: UserName::parse("alice").unwrap() };
-    let client = IssueX509 { request: client, ..database() };
-    assert_eq!(cluster.issue_x509(&Actor::System, &client).await.unwrap().generation.number(), 1);
+    let client = X509Request::DatabaseClient {
+        user: UserName::parse("alice").unwrap(),
+    };
+    let client = IssueX509 {
+        request: client,
+        ..database()
+    };
+    assert_eq!(
+        cluster
+            .issue_x509(&Actor::System, &client)
+            .await
+            .unwrap()
+            .generation
+            .number(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -106,11 +171,20 @@ async fn i6_more_than_the_profile_grants_is_refused() {
         Ok(_) => panic!("issued"),
     };
     for ttl in [Ttl::from_hours(31), Ttl::from_seconds(0)] {
-        let long = IssueX509 { ttl: Some(ttl), ..alice(subject()) };
+        let long = IssueX509 {
+            ttl: Some(ttl),
+            ..alice(subject())
+        };
         assert!(refused(cluster.issue_x509(&Actor::System, &long).await).contains("ttl"));
     }
     let record = cluster.authority(AuthorityType::User).unwrap().record.clone();
-    let own = record.trusted().find(|(_, key)| key.certificate.is_some()).unwrap().1.public_key.clone();
+    let own = record
+        .trusted()
+        .find(|(_, key)| key.certificate.is_some())
+        .unwrap()
+        .1
+        .public_key
+        .clone();
     assert!(refused(cluster.issue_x509(&Actor::System, &alice(own)).await).contains("authority's own"));
     let ssh = IssueSsh {
         request: SshRequest::User {
@@ -132,16 +206,32 @@ async fn i6_more_than_the_profile_grants_is_refused() {
 async fn a_revoked_certificate_is_on_its_issuers_list_at_once() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let credential = cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+    let credential = cluster
+        .issue_x509(&Actor::System, &alice(subject()))
+        .await
+        .unwrap();
     let user = AuthorityType::User;
-    cluster.revoke(&Actor::System, user, &credential.serial, "keyCompromise").await.unwrap();
+    cluster
+        .revoke(&Actor::System, user, &credential.serial, "keyCompromise")
+        .await
+        .unwrap();
     let lists = cluster.crls(user).await.unwrap();
     assert_eq!(lists.len(), 1);
     let list = x509::CertificateList::from_der(&lists[0].1.der.0).unwrap();
     assert_eq!(list.revoked().len(), 1);
     assert_eq!(list.revoked()[0].serial.to_string(), credential.serial);
-    assert!(cluster.revoke(&Actor::System, user, "00", "keyCompromise").await.is_err());
-    assert!(cluster.revoke(&Actor::System, user, &credential.serial, "whim").await.is_err());
+    assert!(
+        cluster
+            .revoke(&Actor::System, user, "00", "keyCompromise")
+            .await
+            .is_err()
+    );
+    assert!(
+        cluster
+            .revoke(&Actor::System, user, &credential.serial, "whim")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -149,15 +239,26 @@ async fn the_first_signature_of_a_key_is_recorded_once() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     for _ in 0..3 {
-        cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
+        cluster
+            .issue_x509(&Actor::System, &alice(subject()))
+            .await
+            .unwrap();
     }
     cluster.write_key_use().await.unwrap();
     drop(cluster);
     let cluster = world.start_immortal().await;
-    cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
-    let query = ledger::EventQuery { kinds: vec!["authority.key.first_use".into()], ..Default::default() };
+    cluster
+        .issue_x509(&Actor::System, &alice(subject()))
+        .await
+        .unwrap();
+    let query = ledger::EventQuery {
+        kinds: vec!["authority.key.first_use".into()],
+        ..Default::default()
+    };
     let events = world.ledger.events(&query).await.unwrap();
-    let user_tls = events.iter().filter(|event| event.line.contains("\"user\"") && event.line.contains("\"tls\""));
+    let user_tls = events
+        .iter()
+        .filter(|event| event.line.contains("\"user\"") && event.line.contains("\"tls\""));
     assert_eq!(user_tls.count(), 1);
 }
 
@@ -166,15 +267,31 @@ async fn a_list_names_the_certificates_revoked_now_and_not_as_many_others() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     let user = AuthorityType::User;
-    let short = IssueX509 { ttl: Some(Ttl::from_seconds(10)), ..alice(subject()) };
+    let short = IssueX509 {
+        ttl: Some(Ttl::from_seconds(10)),
+        ..alice(subject())
+    };
     let first = cluster.issue_x509(&Actor::System, &short).await.unwrap();
-    cluster.revoke(&Actor::System, user, &first.serial, "superseded").await.unwrap();
+    cluster
+        .revoke(&Actor::System, user, &first.serial, "superseded")
+        .await
+        .unwrap();
     world.clock.advance(Ttl::from_seconds(60));
-    let second = cluster.issue_x509(&Actor::System, &alice(subject())).await.unwrap();
-    cluster.revoke(&Actor::System, user, &second.serial, "superseded").await.unwrap();
+    let second = cluster
+        .issue_x509(&Actor::System, &alice(subject()))
+        .await
+        .unwrap();
+    cluster
+        .revoke(&Actor::System, user, &second.serial, "superseded")
+        .await
+        .unwrap();
     let lists = cluster.crls(user).await.unwrap();
     let list = x509::CertificateList::from_der(&lists[0].1.der.0).unwrap();
-    let serials: Vec<String> = list.revoked().iter().map(|entry| entry.serial.to_string()).collect();
+    let serials: Vec<String> = list
+        .revoked()
+        .iter()
+        .map(|entry| entry.serial.to_string())
+        .collect();
     assert_eq!(serials, [second.serial]);
 }
 
@@ -189,13 +306,31 @@ async fn a_user_named_like_the_cluster_can_be_revoked_and_an_authority_cannot() 
         logins: Vec::new(),
         traits: BTreeMap::new(),
     };
-    let named = IssueX509 { request, ..alice(subject()) };
+    let named = IssueX509 {
+        request,
+        ..alice(subject())
+    };
     let credential = cluster.issue_x509(&Actor::System, &named).await.unwrap();
-    cluster.revoke(&Actor::System, user, &credential.serial, "superseded").await.unwrap();
+    cluster
+        .revoke(&Actor::System, user, &credential.serial, "superseded")
+        .await
+        .unwrap();
     let record = cluster.authority(user).unwrap().record.clone();
-    let own = record.trusted().find_map(|(_, key)| key.certificate.clone()).unwrap();
-    let serial = x509::Certificate::from_der(&own.0).unwrap().serial().unwrap().to_string();
-    assert!(cluster.revoke(&Actor::System, user, &serial, "superseded").await.is_err());
+    let own = record
+        .trusted()
+        .find_map(|(_, key)| key.certificate.clone())
+        .unwrap();
+    let serial = x509::Certificate::from_der(&own.0)
+        .unwrap()
+        .serial()
+        .unwrap()
+        .to_string();
+    assert!(
+        cluster
+            .revoke(&Actor::System, user, &serial, "superseded")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -212,10 +347,21 @@ async fn i6_another_trust_domain_or_an_odd_identifier_is_refused() {
         ttl: None,
         allowed_by: "test".into(),
     };
-    for bad in ["spiffe://other.example.org/a", "spiffe://test.example.com.evil/a", "spiffe://test.example.com/../a", "alice"] {
-        assert!(cluster.issue_token(&Actor::System, &token(bad)).await.is_err(), "{bad}");
+    for bad in [
+        "spiffe://other.example.org/a",
+        "spiffe://test.example.com.evil/a",
+        "spiffe://test.example.com/../a",
+        "alice",
+    ] {
+        assert!(
+            cluster.issue_token(&Actor::System, &token(bad)).await.is_err(),
+            "{bad}"
+        );
     }
-    cluster.issue_token(&Actor::System, &token("spiffe://test.example.com/ns/a")).await.unwrap();
+    cluster
+        .issue_token(&Actor::System, &token("spiffe://test.example.com/ns/a"))
+        .await
+        .unwrap();
     let windows = |sid: &str| IssueX509 {
         request: X509Request::Windows {
             user: UserName::parse("alice").unwrap(),
@@ -224,8 +370,21 @@ async fn i6_another_trust_domain_or_an_odd_identifier_is_refused() {
         },
         ..alice(subject())
     };
-    for bad in ["", "not a sid, (anything)", "S-1-", "S-1-5", "S-1-5-x", "S-2-5-21"] {
-        assert!(cluster.issue_x509(&Actor::System, &windows(bad)).await.is_err(), "{bad}");
+    for bad in [
+        "",
+        "not a sid, (anything)",
+        "S-1-",
+        "S-1-5",
+        "S-1-5-x",
+        "S-2-5-21",
+    ] {
+        assert!(
+            cluster.issue_x509(&Actor::System, &windows(bad)).await.is_err(),
+            "{bad}"
+        );
     }
-    cluster.issue_x509(&Actor::System, &windows("S-1-5-21-1-2-3-500")).await.unwrap();
+    cluster
+        .issue_x509(&Actor::System, &windows("S-1-5-21-1-2-3-500"))
+        .await
+        .unwrap();
 }

@@ -21,7 +21,12 @@ use crate::support::World;
 const HOST: AuthorityType = AuthorityType::Host;
 
 fn request(phase: Phase) -> RotateRequest {
-    RotateRequest { authority: HOST, step: Step::To(phase), reason: None, override_reason: None }
+    RotateRequest {
+        authority: HOST,
+        step: Step::To(phase),
+        reason: None,
+        override_reason: None,
+    }
 }
 
 async fn to(cluster: &Cluster, phase: Phase) -> Result<cluster::Rotated, ClusterError> {
@@ -81,10 +86,19 @@ async fn i7_nothing_is_done_that_cannot_be_recorded() {
     world.memory_ledger.fail_writes(false);
     to(&cluster, Phase::Init).await.unwrap();
     world.memory_ledger.fail_writes(true);
-    assert!(matches!(to(&cluster, Phase::UpdateClients).await, Err(ClusterError::Ledger(_))));
+    assert!(matches!(
+        to(&cluster, Phase::UpdateClients).await,
+        Err(ClusterError::Ledger(_))
+    ));
     cluster.refresh().await.unwrap();
     assert_eq!(phase(&cluster), Phase::Init);
-    let key = cluster.authority(HOST).unwrap().record.keys_of(rotation::Generation::FIRST)[0].reference.id;
+    let key = cluster
+        .authority(HOST)
+        .unwrap()
+        .record
+        .keys_of(rotation::Generation::FIRST)[0]
+        .reference
+        .id;
     assert!(cluster.restore_key(&Actor::System, key, "why").await.is_err());
 }
 
@@ -96,7 +110,9 @@ async fn i8_of_two_operators_at_once_one_wins_and_the_other_is_told() {
     let mut tasks = Vec::new();
     for _ in 0..8 {
         let cluster = cluster.clone();
-        tasks.push(tokio::spawn(async move { to(&cluster, Phase::UpdateClients).await }));
+        tasks.push(tokio::spawn(
+            async move { to(&cluster, Phase::UpdateClients).await },
+        ));
     }
     let mut won = 0;
     for task in tasks {
@@ -114,8 +130,15 @@ async fn i8_of_two_operators_at_once_one_wins_and_the_other_is_told() {
 async fn an_automatic_rotation_takes_its_phases_in_time_and_survives_restarts() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let step = Step::Automatic { grace_period: Ttl::from_hours(48) };
-    let automatic = RotateRequest { authority: HOST, step, reason: None, override_reason: None };
+    let step = Step::Automatic {
+        grace_period: Ttl::from_hours(48),
+    };
+    let automatic = RotateRequest {
+        authority: HOST,
+        step,
+        reason: None,
+        override_reason: None,
+    };
     cluster.rotate(&Actor::System, &automatic).await.unwrap();
     let course = cluster.authority(HOST).unwrap().record.course.clone();
     assert_eq!(course.mode, Some(Mode::Automatic));
@@ -151,9 +174,15 @@ async fn i4_a_party_that_is_not_ready_holds_the_rotation_until_overridden() {
     let held = refusal(to(&cluster, Phase::UpdateClients).await);
     assert_eq!(held.code(), "rotation_blocked");
     assert!(held.to_string().contains("auth/api"), "{held}");
-    let named = RotateRequest { override_reason: Some("it is being replaced".into()), ..request(Phase::UpdateClients) };
+    let named = RotateRequest {
+        override_reason: Some("it is being replaced".into()),
+        ..request(Phase::UpdateClients)
+    };
     cluster.rotate(&Actor::System, &named).await.unwrap();
-    let query = ledger::EventQuery { kinds: vec!["authority.rotation.override".into()], ..Default::default() };
+    let query = ledger::EventQuery {
+        kinds: vec!["authority.rotation.override".into()],
+        ..Default::default()
+    };
     let events = world.ledger.events(&query).await.unwrap();
     assert_eq!(events.len(), 1);
     assert!(events[0].line.contains("it is being replaced"));
@@ -167,7 +196,11 @@ async fn a_rollback_returns_exactly_and_leaves_the_date_alone() {
     for from in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers] {
         to(&cluster, Phase::Init).await.unwrap();
         while phase(&cluster) != from {
-            let next = if phase(&cluster) == Phase::Init { Phase::UpdateClients } else { Phase::UpdateServers };
+            let next = if phase(&cluster) == Phase::Init {
+                Phase::UpdateClients
+            } else {
+                Phase::UpdateServers
+            };
             to(&cluster, next).await.unwrap();
         }
         to(&cluster, Phase::Rollback).await.unwrap();
@@ -177,7 +210,13 @@ async fn a_rollback_returns_exactly_and_leaves_the_date_alone() {
         assert_eq!(after.course.last_rotated, None);
     }
     to(&cluster, Phase::Init).await.unwrap();
-    let incoming = cluster.authority(HOST).unwrap().record.desired().incoming.unwrap();
+    let incoming = cluster
+        .authority(HOST)
+        .unwrap()
+        .record
+        .desired()
+        .incoming
+        .unwrap();
     assert_eq!(incoming.number(), 5, "abandoned numbers never return");
 }
 
@@ -185,24 +224,73 @@ async fn a_rollback_returns_exactly_and_leaves_the_date_alone() {
 async fn i5_sweep_destroys_after_the_quarantine_and_never_a_restored_key() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let old = cluster.authority(HOST).unwrap().record.keys_of(rotation::Generation::FIRST).to_vec();
-    for next in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers, Phase::Standby] {
+    let old = cluster
+        .authority(HOST)
+        .unwrap()
+        .record
+        .keys_of(rotation::Generation::FIRST)
+        .to_vec();
+    for next in [
+        Phase::Init,
+        Phase::UpdateClients,
+        Phase::UpdateServers,
+        Phase::Standby,
+    ] {
         to(&cluster, next).await.unwrap();
     }
     let waiting = cluster.sweep(&Actor::System, false).await.unwrap();
-    assert!(waiting.iter().all(|swept| matches!(swept.verdict, SweepVerdict::Waits(_))));
-    cluster.restore_key(&Actor::System, old[0].reference.id, "to look at it").await.unwrap();
+    assert!(
+        waiting
+            .iter()
+            .all(|swept| matches!(swept.verdict, SweepVerdict::Waits(_)))
+    );
+    cluster
+        .restore_key(&Actor::System, old[0].reference.id, "to look at it")
+        .await
+        .unwrap();
     world.clock.advance(Ttl::from_days(8));
-    let would: Vec<_> = cluster.sweep(&Actor::System, true).await.unwrap().into_iter().map(|s| s.verdict).collect();
+    let would: Vec<_> = cluster
+        .sweep(&Actor::System, true)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|s| s.verdict)
+        .collect();
     assert!(would.contains(&SweepVerdict::WouldBeDestroyed) && would.contains(&SweepVerdict::Held));
     let done = cluster.sweep(&Actor::System, false).await.unwrap();
-    let verdict_of = |id| done.iter().find(|swept| swept.id == id).map(|swept| swept.verdict.clone());
+    let verdict_of = |id| {
+        done.iter()
+            .find(|swept| swept.id == id)
+            .map(|swept| swept.verdict.clone())
+    };
     assert_eq!(verdict_of(old[0].reference.id), Some(SweepVerdict::Held));
     assert_eq!(verdict_of(old[1].reference.id), Some(SweepVerdict::Destroyed));
-    assert!(cluster.restore_key(&Actor::System, old[1].reference.id, "too late").await.is_err());
-    cluster.retire_key(&Actor::System, old[0].reference.id, "seen enough").await.unwrap();
-    let active = cluster.authority(HOST).unwrap().record.trusted().next().unwrap().1.reference.id;
-    assert!(cluster.retire_key(&Actor::System, active, "a mistake").await.is_err());
+    assert!(
+        cluster
+            .restore_key(&Actor::System, old[1].reference.id, "too late")
+            .await
+            .is_err()
+    );
+    cluster
+        .retire_key(&Actor::System, old[0].reference.id, "seen enough")
+        .await
+        .unwrap();
+    let active = cluster
+        .authority(HOST)
+        .unwrap()
+        .record
+        .trusted()
+        .next()
+        .unwrap()
+        .1
+        .reference
+        .id;
+    assert!(
+        cluster
+            .retire_key(&Actor::System, active, "a mistake")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -219,7 +307,10 @@ async fn the_data_of_another_cluster_is_refused() {
     let mut settings = crate::support::settings();
     settings.cluster = names::ClusterName::parse("other.example.com").unwrap();
     let opened = Cluster::open(parts, settings).await;
-    assert!(matches!(opened, Err(ClusterError::Refused(Refusal::OtherCluster { .. }))));
+    assert!(matches!(
+        opened,
+        Err(ClusterError::Refused(Refusal::OtherCluster { .. }))
+    ));
 }
 
 #[tokio::test]
@@ -228,8 +319,12 @@ async fn distrust_needs_a_reason_and_ends_the_rotation_at_once() {
     let cluster = world.start_immortal().await;
     to(&cluster, Phase::Init).await.unwrap();
     to(&cluster, Phase::UpdateClients).await.unwrap();
-    let mut distrust =
-        RotateRequest { authority: HOST, step: Step::Distrust, reason: None, override_reason: None };
+    let mut distrust = RotateRequest {
+        authority: HOST,
+        step: Step::Distrust,
+        reason: None,
+        override_reason: None,
+    };
     assert!(cluster.rotate(&Actor::System, &distrust).await.is_err());
     distrust.reason = Some("the old key leaked".into());
     let done = cluster.rotate(&Actor::System, &distrust).await.unwrap();
@@ -243,10 +338,15 @@ async fn i4_a_rotation_waits_until_the_incoming_keys_sign() {
     let cluster = world.start_immortal().await;
     to(&cluster, Phase::Init).await.unwrap();
     let record = cluster.authority(HOST).unwrap().record.clone();
-    let incoming = record.keys_of(record.desired().incoming.unwrap())[1].reference.clone();
+    let incoming = record.keys_of(record.desired().incoming.unwrap())[1]
+        .reference
+        .clone();
     let backend = world.backends.lock().unwrap()[0].clone();
     backend.destroy(&incoming).await.unwrap();
-    assert_eq!(refusal(to(&cluster, Phase::UpdateClients).await).code(), "rotation_blocked");
+    assert_eq!(
+        refusal(to(&cluster, Phase::UpdateClients).await).code(),
+        "rotation_blocked"
+    );
     assert_eq!(phase(&cluster), Phase::Init);
     to(&cluster, Phase::Rollback).await.unwrap();
     to(&cluster, Phase::Standby).await.unwrap();
@@ -257,13 +357,21 @@ async fn i5_a_clock_that_jumped_destroys_nothing_for_an_hour() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     cluster.heartbeat().await.unwrap();
-    for next in [Phase::Init, Phase::UpdateClients, Phase::UpdateServers, Phase::Standby] {
+    for next in [
+        Phase::Init,
+        Phase::UpdateClients,
+        Phase::UpdateServers,
+        Phase::Standby,
+    ] {
         to(&cluster, next).await.unwrap();
     }
     world.clock.advance(Ttl::from_days(8));
     cluster.heartbeat().await.unwrap();
     let kept = cluster.sweep(&Actor::System, false).await.unwrap();
-    assert!(kept.iter().all(|swept| matches!(&swept.verdict, SweepVerdict::Kept(why) if why.contains("clock"))));
+    assert!(
+        kept.iter()
+            .all(|swept| matches!(&swept.verdict, SweepVerdict::Kept(why) if why.contains("clock")))
+    );
     for _ in 0..7 {
         world.clock.advance(Ttl::from_seconds(600));
         cluster.heartbeat().await.unwrap();
@@ -276,8 +384,15 @@ async fn i5_a_clock_that_jumped_destroys_nothing_for_an_hour() {
 async fn the_alert_of_a_held_rotation_goes_with_its_cause() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let step = Step::Automatic { grace_period: Ttl::from_hours(3) };
-    let automatic = RotateRequest { authority: HOST, step, reason: None, override_reason: None };
+    let step = Step::Automatic {
+        grace_period: Ttl::from_hours(3),
+    };
+    let automatic = RotateRequest {
+        authority: HOST,
+        step,
+        reason: None,
+        override_reason: None,
+    };
     cluster.rotate(&Actor::System, &automatic).await.unwrap();
     let old = rotation::Generation::FIRST;
     cluster.note_presence(Presence {
@@ -289,16 +404,32 @@ async fn the_alert_of_a_held_rotation_goes_with_its_cause() {
     });
     world.clock.advance(Ttl::from_hours(2));
     assert!(cluster.advance_due().await[0].1.is_err());
-    assert!(cluster.alerts().iter().any(|alert| alert.id == "rotation-held/host"));
+    assert!(
+        cluster
+            .alerts()
+            .iter()
+            .any(|alert| alert.id == "rotation-held/host")
+    );
     to(&cluster, Phase::Rollback).await.unwrap();
-    assert!(!cluster.alerts().iter().any(|alert| alert.id == "rotation-held/host"));
+    assert!(
+        !cluster
+            .alerts()
+            .iter()
+            .any(|alert| alert.id == "rotation-held/host")
+    );
 }
 
 #[tokio::test]
 async fn a_signing_key_that_is_gone_is_an_alert() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let key = cluster.authority(HOST).unwrap().record.keys_of(rotation::Generation::FIRST)[0].reference.clone();
+    let key = cluster
+        .authority(HOST)
+        .unwrap()
+        .record
+        .keys_of(rotation::Generation::FIRST)[0]
+        .reference
+        .clone();
     let backend = world.backends.lock().unwrap()[0].clone();
     backend.destroy(&key).await.unwrap();
     cluster.check_keys().await;
@@ -310,8 +441,17 @@ async fn a_plan_is_refused_where_the_step_would_be() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
     to(&cluster, Phase::Init).await.unwrap();
-    let distrust =
-        RotateRequest { authority: HOST, step: Step::Distrust, reason: Some("x".into()), override_reason: None };
+    let distrust = RotateRequest {
+        authority: HOST,
+        step: Step::Distrust,
+        reason: Some("x".into()),
+        override_reason: None,
+    };
     assert!(cluster.plan_rotation(&distrust).await.is_err());
-    assert!(cluster.plan_rotation(&request(Phase::UpdateClients)).await.is_ok());
+    assert!(
+        cluster
+            .plan_rotation(&request(Phase::UpdateClients))
+            .await
+            .is_ok()
+    );
 }

@@ -54,7 +54,8 @@ impl ManualClock {
     }
 
     pub(crate) fn advance(&self, ttl: Ttl) {
-        self.0.fetch_add(i64::try_from(ttl.seconds()).unwrap() * 1_000, Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(ttl.seconds()).unwrap() * 1_000, Ordering::SeqCst);
     }
 }
 
@@ -76,7 +77,10 @@ impl CountingEntropy {
 impl Entropy for CountingEntropy {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyFault> {
         for chunk in buffer.chunks_mut(8) {
-            let mut number = self.0.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut number = self
+                .0
+                .fetch_add(1, Ordering::SeqCst)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
             number ^= number >> 29;
             for byte in chunk {
                 *byte = number.to_be_bytes()[0];
@@ -115,7 +119,10 @@ pub(crate) struct Mortal<T: ?Sized> {
 
 impl<T: ?Sized> Mortal<T> {
     pub(crate) fn new(inner: Arc<T>, fuse: &Arc<Fuse>) -> Arc<Self> {
-        Arc::new(Self { inner, fuse: fuse.clone() })
+        Arc::new(Self {
+            inner,
+            fuse: fuse.clone(),
+        })
     }
 }
 
@@ -135,7 +142,12 @@ impl State for Mortal<dyn State> {
         let done = self.inner.commit(writes).await;
         if self.fuse.burn() { done } else { Err(dead()) }
     }
-    async fn changes(&self, folder: &str, after: Revision, limit: usize) -> Result<Vec<state::Changed>, StateError> {
+    async fn changes(
+        &self,
+        folder: &str,
+        after: Revision,
+        limit: usize,
+    ) -> Result<Vec<state::Changed>, StateError> {
         self.inner.changes(folder, after, limit).await
     }
     async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
@@ -181,7 +193,11 @@ impl Ledger for Mortal<dyn Ledger> {
 }
 
 fn dead_key() -> KeyError {
-    KeyError::Unavailable { store: String::new(), operation: "answer", reason: DEAD.into() }
+    KeyError::Unavailable {
+        store: String::new(),
+        operation: "answer",
+        reason: DEAD.into(),
+    }
 }
 
 #[async_trait]
@@ -196,7 +212,12 @@ impl KeyBackend for Mortal<dyn KeyBackend> {
         let done = self.inner.generate(request).await;
         if self.fuse.burn() { done } else { Err(dead_key()) }
     }
-    async fn sign(&self, key: &KeyRef, scheme: SignatureScheme, message: &[u8]) -> Result<Signature, KeyError> {
+    async fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Signature, KeyError> {
         if !self.fuse.burn() {
             return Err(dead_key());
         }
@@ -272,7 +293,11 @@ impl World {
     }
 
     /// Starts a server whose effects burn `fuse`, preferring the backend of this number.
-    pub(crate) async fn start(&self, fuse: &Arc<Fuse>, preferred: usize) -> Result<(Cluster, Opened), ClusterError> {
+    pub(crate) async fn start(
+        &self,
+        fuse: &Arc<Fuse>,
+        preferred: usize,
+    ) -> Result<(Cluster, Opened), ClusterError> {
         let mut backends: Vec<Arc<dyn KeyBackend>> = Vec::new();
         for backend in self.backends.lock().unwrap().iter() {
             backends.push(Mortal::<dyn KeyBackend>::new(backend.clone(), fuse));

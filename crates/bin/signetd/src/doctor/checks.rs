@@ -49,13 +49,20 @@ pub(super) fn files(private_files: &[PathBuf]) -> Vec<Finding> {
         let shown = path.display();
         match fs::metadata(path) {
             Err(error) => {
-                findings.push(bad("data_dir.files", what, format!("{shown} cannot be looked at: {error}"), "restore it from a backup"));
+                findings.push(bad(
+                    "data_dir.files",
+                    what,
+                    format!("{shown} cannot be looked at: {error}"),
+                    "restore it from a backup",
+                ));
             }
             Ok(found) if found.mode() & 0o077 != 0 => findings.push(bad(
                 "data_dir.files",
                 what,
                 format!("{shown} has mode {:04o}", found.mode() & 0o7777),
-                &format!("run `chmod 600 {shown}`; if others had access to this machine, rotate every authority"),
+                &format!(
+                    "run `chmod 600 {shown}`; if others had access to this machine, rotate every authority"
+                ),
             )),
             Ok(_) => {}
         }
@@ -104,7 +111,12 @@ pub(super) async fn clock(ledger: &dyn Ledger, now: UnixSeconds) -> Finding {
     }
 }
 
-pub(super) async fn backend(place: &str, config: &CaKeyConfig, cluster: &ClusterName, wanted: &[KeyAlgorithm]) -> Vec<Finding> {
+pub(super) async fn backend(
+    place: &str,
+    config: &CaKeyConfig,
+    cluster: &ClusterName,
+    wanted: &[KeyAlgorithm],
+) -> Vec<Finding> {
     match backends::choose(config, cluster) {
         Err(failure) => vec![bad(
             place,

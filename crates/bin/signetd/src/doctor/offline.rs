@@ -46,7 +46,11 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
         stored(config, directory, &mut findings).await
     } else {
         let path = config.data_dir.display();
-        findings.push(good("data_dir", "the data directory is private", format!("{path} is not there yet; a start makes it")));
+        findings.push(good(
+            "data_dir",
+            "the data directory is private",
+            format!("{path} is not there yet; a start makes it"),
+        ));
         Stored::default()
     };
     let name = match &stored.name {
@@ -63,7 +67,9 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let mut are_good = true;
     for (place, config) in start::configured(auth) {
         let found = checks::backend(&place, &config, name, &wanted).await;
-        are_good &= found.iter().all(|finding| finding.severity != FindingSeverity::Error);
+        are_good &= found
+            .iter()
+            .all(|finding| finding.severity != FindingSeverity::Error);
         findings.extend(found);
     }
     if let Some(state) = &stored.state {
@@ -110,7 +116,12 @@ async fn stored(config: &Config, databases: &Path, findings: &mut Vec<Finding>) 
     let data_dir = match DataDir::open(&config.data_dir, databases) {
         Ok(data_dir) => data_dir,
         Err(failure) => {
-            findings.push(told("data_dir.lock", "no other process uses it", &failure, "if that is a running signetd, ask it: `signetctl doctor`"));
+            findings.push(told(
+                "data_dir.lock",
+                "no other process uses it",
+                &failure,
+                "if that is a running signetd, ask it: `signetctl doctor`",
+            ));
             return Stored::default();
         }
     };
@@ -119,12 +130,20 @@ async fn stored(config: &Config, databases: &Path, findings: &mut Vec<Finding>) 
         return Stored::default();
     }
     if !is_there(&data_dir.state()) {
-        findings.push(good("state", STATE, "there is no cluster yet; a start makes one".to_owned()));
+        findings.push(good(
+            "state",
+            STATE,
+            "there is no cluster yet; a start makes one".to_owned(),
+        ));
         return Stored::default();
     }
     match whole(&data_dir, findings).await {
         Ok(None) => {
-            findings.push(good("state", STATE, "there is no cluster yet; a start makes one".to_owned()));
+            findings.push(good(
+                "state",
+                STATE,
+                "there is no cluster yet; a start makes one".to_owned(),
+            ));
             Stored::default()
         }
         Ok(Some((state, Identity { cluster, suite }))) => Stored {
@@ -148,7 +167,8 @@ async fn whole(
 ) -> Result<Option<(Arc<dyn State>, Identity)>, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let opened = SqliteState::open(&data_dir.state(), Arc::clone(&clock));
-    let state: Arc<dyn State> = Arc::new(opened.map_err(|error| Failure::of("cannot open the state", &error))?);
+    let state: Arc<dyn State> =
+        Arc::new(opened.map_err(|error| Failure::of("cannot open the state", &error))?);
     let identity: Option<Identity> = document(state.as_ref(), "cluster/identity").await?;
     if identity.is_some() {
         data_dir.check_complete()?;
@@ -166,7 +186,11 @@ async fn whole(
         let report = SqliteLedger::verify_at(data_dir.ledger(), Some(&data_dir.log()), anchor)
             .map_err(|error| Failure::of("cannot check the log", &error))?;
         findings.push(match report.findings.first() {
-            None => good("log", "the audit log is whole", format!("{} entries", report.entries)),
+            None => good(
+                "log",
+                "the audit log is whole",
+                format!("{} entries", report.entries),
+            ),
             Some(first) => bad(
                 "log",
                 "the audit log is whole",
@@ -185,7 +209,14 @@ async fn whole(
 async fn keys(config: &Config, stored: &OpenState, cluster: &ClusterName) -> Vec<Finding> {
     let custody = match custody(config, stored, cluster).await {
         Ok(custody) => custody,
-        Err(failure) => return vec![told("keys", KEYS, &failure, "see the findings about the backends")],
+        Err(failure) => {
+            return vec![told(
+                "keys",
+                KEYS,
+                &failure,
+                "see the findings about the backends",
+            )];
+        }
     };
     let mut findings = checks::health(&custody).await;
     let (mut count, mut missing) = (0_usize, Vec::new());
@@ -203,7 +234,10 @@ async fn keys(config: &Config, stored: &OpenState, cluster: &ClusterName) -> Vec
             count = count.saturating_add(1);
             let found = match custody.holder(&key.reference) {
                 None => Err("no configured backend holds it".to_owned()),
-                Some(backend) => backend.public_key(&key.reference).await.map_err(|error| chain(&error)),
+                Some(backend) => backend
+                    .public_key(&key.reference)
+                    .await
+                    .map_err(|error| chain(&error)),
             };
             if let Err(why) = found {
                 let (id, storage) = (key.reference.id, key.reference.backend);
@@ -235,7 +269,8 @@ async fn custody(config: &Config, stored: &OpenState, cluster: &ClusterName) -> 
 }
 
 async fn document<T: DeserializeOwned>(state: &dyn State, path: &str) -> Result<Option<T>, Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::of(&format!("cannot read {path} in the state"), error);
+    let failed =
+        |error: &dyn std::error::Error| Failure::of(&format!("cannot read {path} in the state"), error);
     let key = StateKey::parse(path).map_err(|error| failed(&error))?;
     let entry = state.get(&key).await.map_err(|error| failed(&error))?;
     let read = entry.map(|entry| serde_json::from_slice(&entry.value));
@@ -243,7 +278,12 @@ async fn document<T: DeserializeOwned>(state: &dyn State, path: &str) -> Result<
 }
 
 fn told(id: &str, what: &str, failure: &Failure, otherwise: &str) -> Finding {
-    bad(id, what, failure.message().to_owned(), failure.hint().unwrap_or(otherwise))
+    bad(
+        id,
+        what,
+        failure.message().to_owned(),
+        failure.hint().unwrap_or(otherwise),
+    )
 }
 
 fn is_there(path: &Path) -> bool {

@@ -9,7 +9,9 @@ use crate::failure::Failure;
 
 /// Whether nothing is wrong.
 pub(crate) fn is_good(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.severity != FindingSeverity::Error)
+    findings
+        .iter()
+        .all(|finding| finding.severity != FindingSeverity::Error)
 }
 
 /// For programs: the findings, the worst first, as `signetctl doctor --format json` prints them.
@@ -39,7 +41,12 @@ pub(crate) fn text(findings: &[Finding]) -> String {
             let _ = writeln!(text, "  fix: {fix}");
         }
     }
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let count = |severity| {
+        findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     let _ = writeln!(
         text,
         "{} wrong, {} to look at, {} in order",

@@ -23,7 +23,10 @@ fn page() -> PathBuf {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a golden file is rewritten when the environment asks for it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a golden file is rewritten when the environment asks for it"
+)]
 fn the_reference_lists_every_event_code_and_field() {
     let text = std::fs::read_to_string(page()).unwrap();
     let (before, rest) = text.split_once(BEGIN).expect("the page has a generated part");
@@ -35,7 +38,10 @@ fn the_reference_lists_every_event_code_and_field() {
         std::fs::write(&draft, expected).unwrap();
         std::fs::rename(draft, page()).unwrap();
     } else {
-        assert!(text == expected, "the page differs from the code: run `UPDATE_GOLDEN=1 cargo test -p audit`");
+        assert!(
+            text == expected,
+            "the page differs from the code: run `UPDATE_GOLDEN=1 cargo test -p audit`"
+        );
     }
 }
 
@@ -44,14 +50,35 @@ fn tables() -> String {
     for kind in CATALOGUE {
         let codes: Vec<_> = kind.codes.iter().map(|code| format!("`{code}`")).collect();
         let link = kind.name.replace('.', "");
-        writeln!(text, "| [`{}`](#{link}) | {} | {} |", kind.name, codes.join(" "), sentence(kind.meaning)).unwrap();
+        writeln!(
+            text,
+            "| [`{}`](#{link}) | {} | {} |",
+            kind.name,
+            codes.join(" "),
+            sentence(kind.meaning)
+        )
+        .unwrap();
     }
     for kind in CATALOGUE {
         let codes: Vec<_> = kind.codes.iter().map(|code| format!("`{code}`")).collect();
-        writeln!(text, "\n### {}\n\n{} {}", kind.name, codes.join(", "), sentence(kind.meaning)).unwrap();
+        writeln!(
+            text,
+            "\n### {}\n\n{} {}",
+            kind.name,
+            codes.join(", "),
+            sentence(kind.meaning)
+        )
+        .unwrap();
         text.push_str("\n| field | value | meaning |\n|---|---|---|\n");
         for field in kind.fields {
-            writeln!(text, "| `{}` | {} | {} |", field.name, field.kind, sentence(field.meaning)).unwrap();
+            writeln!(
+                text,
+                "| `{}` | {} | {} |",
+                field.name,
+                field.kind,
+                sentence(field.meaning)
+            )
+            .unwrap();
         }
     }
     text.push('\n');
@@ -59,7 +86,10 @@ fn tables() -> String {
 }
 
 fn sentence(doc: &str) -> String {
-    doc.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    doc.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 /// The script as the page prints it.
@@ -77,8 +107,14 @@ fn lines(texts: &[&str]) -> (Vec<String>, Head) {
             uid: "0b5b5a3e-0000-4000-8000-000000000001".to_owned(),
             unix_millis: 1_772_366_400_123,
             cluster_name: ClusterName::parse("prod.example.com").unwrap(),
-            actor: Actor::Local { user: "root".to_owned(), uid: 0 },
-            event: AuditEvent::AccessDenied { action: "export".to_owned(), reason: (*text).to_owned() },
+            actor: Actor::Local {
+                user: "root".to_owned(),
+                uid: 0,
+            },
+            event: AuditEvent::AccessDenied {
+                action: "export".to_owned(),
+                reason: (*text).to_owned(),
+            },
         };
         let entry = seal(&envelope, head).unwrap();
         head = entry.head;
@@ -94,10 +130,16 @@ fn judge(files: &[&[String]]) -> Output {
     python.arg("-c").arg(script());
     for (number, lines) in files.iter().enumerate() {
         let path = folder.path().join(format!("2026-03-0{}.jsonl", number + 1));
-        std::fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        std::fs::write(
+            &path,
+            lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+        )
+        .unwrap();
         python.arg(path);
     }
-    python.output().expect("python3 is among the parts tests need: install it")
+    python
+        .output()
+        .expect("python3 is among the parts tests need: install it")
 }
 
 #[test]
@@ -105,11 +147,21 @@ fn the_script_accepts_what_was_written_and_names_its_head() {
     let (lines, head) = lines(&["a", "b\n\u{202e}\"}", "日本語", "\0", "e"]);
     for files in [vec![&lines[..]], vec![&lines[..2], &lines[2..]]] {
         let output = judge(&files);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{} {}\n", head.sequence, hex::encode(head.hash)));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            format!("{} {}\n", head.sequence, hex::encode(head.hash))
+        );
     }
     // Around midnight entries of two days interleave.
-    let interleaved = [[lines[0].clone(), lines[2].clone()], [lines[1].clone(), lines[3].clone()]];
+    let interleaved = [
+        [lines[0].clone(), lines[2].clone()],
+        [lines[1].clone(), lines[3].clone()],
+    ];
     assert!(judge(&[&interleaved[0], &interleaved[1]]).status.success());
 }
 

@@ -178,8 +178,15 @@ impl Cluster {
     /// # Errors
     /// When one does not read; the view stays as it was.
     pub async fn refresh(&self) -> Result<(), ClusterError> {
-        let view = read_view(self.state.as_ref()).await?;
-        self.view.store(Arc::new(view));
+        let read = Arc::new(read_view(self.state.as_ref()).await?);
+        // Of two that read at the same time, the one that read first may be here last: the view never goes back.
+        self.view.rcu(|view| {
+            Arc::clone(if view.revision > read.revision {
+                view
+            } else {
+                &read
+            })
+        });
         Ok(())
     }
 }

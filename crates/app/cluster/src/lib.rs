@@ -3,6 +3,8 @@
 //! Generic over its ports; it knows neither HTTP nor SQL nor PKCS#11. Decisions are made by the pure crates of ring 0, this crate
 //! loads, records, acts and saves. Start reading at [`Cluster::open`] and [`Cluster::rotate`].
 
+mod announce;
+mod automatic;
 mod birth;
 mod cluster;
 mod custody;

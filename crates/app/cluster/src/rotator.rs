@@ -1,10 +1,8 @@
 //! Rotation: loads, asks the pure machine, records, saves by compare-and-swap.
 
 use audit::Actor;
-use audit::AuditEvent;
 use audit::Outcome;
 use authority::AuthorityType;
-use ledger::Record;
 use names::Ttl;
 use names::UnixSeconds;
 use rotation::Event;
@@ -22,6 +20,7 @@ use state::Write;
 use crate::Cluster;
 use crate::ClusterError;
 use crate::Refusal;
+use crate::announce::phase_event;
 use crate::documents;
 use crate::documents::Stored;
 use crate::journal::sixteen;
@@ -68,19 +67,21 @@ pub struct Rotated {
     pub to: Phase,
     /// When an automatic rotation goes on.
     pub schedule: Option<Schedule>,
-    /// Who was not ready and is, or will be, cut off: in words.
-    pub warnings: Vec<String>,
+    /// What the step rested on; nothing where none is asked for (to begin, to roll back, to distrust).
+    pub evidence: Option<Evidence>,
+    /// Unexpired certificates that stopped being trusted with this step: in words.
+    pub cut_off: Vec<String>,
 }
 
 /// Everything one step needs to know and leaves behind.
-struct Move<'a> {
-    actor: &'a Actor,
-    request: &'a RotateRequest,
-    event: Event,
-    mode: Mode,
-    schedule: Option<Schedule>,
-    grace_period: Option<Ttl>,
-    evidence: Option<Evidence>,
+pub(crate) struct Move<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) request: &'a RotateRequest,
+    pub(crate) event: Event,
+    pub(crate) mode: Mode,
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) grace_period: Option<Ttl>,
+    pub(crate) evidence: Option<Evidence>,
 }
 
 impl Cluster {
@@ -124,7 +125,7 @@ impl Cluster {
     }
 
     /// The evidence that a step may be taken; none is asked for to begin, roll back or distrust.
-    async fn evidence(
+    pub(crate) async fn evidence(
         &self,
         actor: &Actor,
         request: &RotateRequest,
@@ -153,11 +154,21 @@ impl Cluster {
     }
 
     /// Takes a step that may be taken: makes keys if it begins, records, saves.
-    async fn take(&self, stored: Stored<AuthorityRecord>, step: Move<'_>) -> Result<Rotated, ClusterError> {
+    pub(crate) async fn take(
+        &self,
+        stored: Stored<AuthorityRecord>,
+        step: Move<'_>,
+    ) -> Result<Rotated, ClusterError> {
         let authority = step.request.authority;
         let present = stored.value.rotation;
         let (to, facts) = rotation::step(&present, step.event)
             .map_err(|refusal| Refusal::Rotation { authority, refusal })?;
+        let is_ending = !to.is_in_progress();
+        let cut_off = if is_ending {
+            self.dependants(authority).await?
+        } else {
+            Vec::new()
+        };
         let mut writes = Vec::new();
         let mut incoming = None;
         if let Event::Begin { next } = step.event {
@@ -204,7 +215,8 @@ impl Cluster {
             from: present.phase(),
             to: to.phase(),
             schedule: record.course.schedule,
-            warnings: warnings(step.evidence.as_ref()),
+            evidence: step.evidence,
+            cut_off,
         })
     }
 
@@ -231,143 +243,6 @@ impl Cluster {
         Err(error)
     }
 
-    fn override_event(
-        &self,
-        step: &Move<'_>,
-        rotation_id: &str,
-        from: &Rotation,
-        to: &Rotation,
-    ) -> Result<Option<Record>, ClusterError> {
-        let Some(evidence) = &step.evidence else {
-            return Ok(None);
-        };
-        let Some(named) = evidence.overridden_by() else {
-            return Ok(None);
-        };
-        if evidence.overridden().is_empty() {
-            return Ok(None);
-        }
-        let event = AuditEvent::RotationOverridden {
-            authority: step.request.authority,
-            rotation_id: rotation_id.to_owned(),
-            from: from.phase().to_string(),
-            to: to.phase().to_string(),
-            reason: named.why().to_owned(),
-            blocked_by: evidence.overridden().iter().map(ToString::to_string).collect(),
-        };
-        Ok(Some(self.journal.event(step.actor, event)?.1))
-    }
-
-    async fn distrust_event(
-        &self,
-        step: &Move<'_>,
-        rotation_id: &str,
-        record: &AuthorityRecord,
-        to: &Rotation,
-    ) -> Result<Option<Record>, ClusterError> {
-        let (Event::Distrust, Some(outgoing)) = (step.event, record.desired().outgoing) else {
-            return Ok(None);
-        };
-        let Some(reason) = step.request.reason.clone() else {
-            let problem = "say why the outgoing generation is distrusted; the log keeps it".into();
-            return Err(Refusal::Malformed {
-                field: "reason",
-                problem,
-            }
-            .into());
-        };
-        let (parties, _) = self.parties(record).await?;
-        let event = AuditEvent::GenerationDistrusted {
-            authority: record.authority,
-            rotation_id: rotation_id.to_owned(),
-            generation: outgoing.number(),
-            reason,
-            affected: rotation::affected(to, &parties)
-                .into_iter()
-                .map(|party| party.name)
-                .collect(),
-        };
-        Ok(Some(self.journal.event(step.actor, event)?.1))
-    }
-
-    /// Takes the steps of automatic rotations whose time has come. Each authority is tried; a failure of one holds no other up.
-    pub async fn advance_due(&self) -> Vec<(AuthorityType, Result<Rotated, ClusterError>)> {
-        let mut taken = Vec::new();
-        for (authority, view) in &self.view().authorities {
-            let record = &view.record;
-            let Some(schedule) = &record.course.schedule else {
-                continue;
-            };
-            if record.course.mode != Some(Mode::Automatic) {
-                continue;
-            }
-            let now = self.now();
-            if rotation::due(&record.rotation, schedule, now).is_some() {
-                let result = self.advance_automatically(*authority).await;
-                self.note_outcome(record, &result).await;
-                taken.push((*authority, result));
-            }
-        }
-        taken
-    }
-
-    /// Keeps the alert of a held rotation true, and records when one begins to be held.
-    async fn note_outcome(&self, record: &AuthorityRecord, result: &Result<Rotated, ClusterError>) {
-        let authority = record.authority;
-        let blocked = match result {
-            Err(ClusterError::Refused(Refusal::Blocked { blocked, .. })) => blocked,
-            Ok(_) | Err(_) => return self.note_held(authority, None),
-        };
-        let was_held = self.held_rotations().contains_key(&authority);
-        self.note_held(authority, Some(blocked.to_string()));
-        if was_held {
-            return;
-        }
-        let event = AuditEvent::RotationHeld {
-            authority,
-            rotation_id: record.course.rotation_id.clone().unwrap_or_default(),
-            phase: record.rotation.phase().to_string(),
-            blocked_by: blocked.by.iter().map(ToString::to_string).collect(),
-        };
-        if let Err(error) = self.journal.record(&Actor::System, event).await {
-            tracing::error!(error = %error, "a held rotation could not be recorded");
-        }
-    }
-
-    async fn advance_automatically(&self, authority: AuthorityType) -> Result<Rotated, ClusterError> {
-        let stored = self.load_authority(authority).await?;
-        let course = stored.value.course.clone();
-        let now = self.now();
-        let due = course
-            .schedule
-            .as_ref()
-            .and_then(|plan| rotation::due(&stored.value.rotation, plan, now));
-        let Some(event) = due else {
-            return Err(Refusal::Conflict {
-                what: format!("{authority} authority"),
-            }
-            .into());
-        };
-        let request = RotateRequest {
-            authority,
-            step: Step::To(Phase::Standby),
-            reason: Some("its time has come".into()),
-            override_reason: None,
-        };
-        let actor = Actor::System;
-        let evidence = self.evidence(&actor, &request, &stored.value, event).await?;
-        let step = Move {
-            actor: &actor,
-            request: &request,
-            event,
-            mode: Mode::Automatic,
-            schedule: course.schedule,
-            grace_period: course.grace_period,
-            evidence,
-        };
-        self.take(stored, step).await
-    }
-
     pub(crate) async fn load_authority(
         &self,
         authority: AuthorityType,
@@ -381,48 +256,6 @@ impl Cluster {
         Ok(documents::load(self.state.as_ref(), &path)
             .await?
             .ok_or_else(missing)?)
-    }
-
-    /// Says of changes announced but never saved that they did not happen: what a crash between the two left open.
-    pub(crate) async fn close_interrupted(&self) -> Result<(), ClusterError> {
-        for view in self.view().authorities.values() {
-            let record = &view.record;
-            let Some(open) = self.last_announced(record.authority).await? else {
-                continue;
-            };
-            if open.uid == record.course.event_uid || !open.is_success {
-                continue;
-            }
-            let event = AuditEvent::PhaseChanged {
-                authority: record.authority,
-                rotation_id: open.rotation_id,
-                from: open.from,
-                to: open.to,
-                mode: open.mode,
-                reason: None,
-                outcome: Outcome::Failure(format!("interrupted before it took effect; see {}", open.uid)),
-            };
-            self.journal.record(&Actor::System, event).await?;
-        }
-        Ok(())
-    }
-}
-
-fn phase_event(
-    step: &Move<'_>,
-    rotation_id: &str,
-    from: &Rotation,
-    to: &Rotation,
-    outcome: Outcome,
-) -> AuditEvent {
-    AuditEvent::PhaseChanged {
-        authority: step.request.authority,
-        rotation_id: rotation_id.to_owned(),
-        from: from.phase().to_string(),
-        to: to.phase().to_string(),
-        mode: step.mode.to_string(),
-        reason: step.request.reason.clone(),
-        outcome,
     }
 }
 
@@ -469,26 +302,6 @@ fn apply(
             }
         }
     }
-}
-
-fn warnings(evidence: Option<&Evidence>) -> Vec<String> {
-    let words = |warning: &rotation::Warning| {
-        let rotation::Warning {
-            name,
-            live: _,
-            missing,
-            cut_off,
-        } = warning;
-        let then = if *cut_off {
-            "; it is cut off and has to join again"
-        } else {
-            "; it catches up when it returns"
-        };
-        format!("{name} {missing}{then}")
-    };
-    evidence.map_or_else(Vec::new, |evidence| {
-        evidence.warnings().iter().map(words).collect()
-    })
 }
 
 /// Why a generation left use.

@@ -127,8 +127,11 @@ impl Ticker {
                 Ok(rotated) => {
                     has_moved = true;
                     tracing::info!(%authority, from = %rotated.from, to = %rotated.to, "an automatic rotation went on");
-                    for warning in rotated.warnings {
-                        tracing::warn!(%authority, "{warning}");
+                    for warning in rotated.evidence.iter().flat_map(|evidence| evidence.warnings()) {
+                        tracing::warn!(%authority, party = %warning.name, cut_off = warning.cut_off, "{}", warning.missing);
+                    }
+                    for gone in rotated.cut_off {
+                        tracing::warn!(%authority, "no longer trusted: {gone}");
                     }
                 }
                 // The alert says who holds it; another server was first.

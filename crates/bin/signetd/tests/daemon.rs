@@ -463,3 +463,208 @@ fn the_sample_is_a_configuration() {
         format!("signetd {}\n", env!("CARGO_PKG_VERSION"))
     );
 }
+
+/// Empties a database, and what SQLite keeps beside it.
+fn empty(database: &Path) {
+    fs::write(database, "").unwrap();
+    for beside in ["-wal", "-shm"] {
+        let mut path = database.as_os_str().to_owned();
+        path.push(beside);
+        let _ = fs::remove_file(PathBuf::from(path));
+    }
+}
+
+#[test]
+fn emptied_databases_make_no_second_cluster() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    let folder = place.data().join("backend");
+    let (state, ledger) = (folder.join("state.db"), folder.join("ledger.db"));
+    let (good_state, good_ledger) = (fs::read(&state).unwrap(), fs::read(&ledger).unwrap());
+
+    empty(&state);
+    for _ in 0..2 {
+        let refused = place.refused();
+        assert!(
+            refused.contains("would make a second one") && refused.contains("ledger.db tells of a cluster"),
+            "{refused}"
+        );
+    }
+    empty(&ledger);
+    let refused = place.refused();
+    assert!(refused.contains("/log tells of a cluster"), "{refused}");
+
+    fs::write(&state, &good_state).unwrap();
+    let refused = place.refused();
+    assert!(
+        refused.contains("ledger.db is empty") && refused.contains("backup"),
+        "{refused}"
+    );
+    empty(&ledger);
+    fs::write(&ledger, &good_ledger).unwrap();
+    place.start().stop(Signal::SIGTERM);
+}
+
+#[test]
+fn the_last_entry_of_a_graceful_stop_cannot_be_cut_off_unseen() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    let ledger = rusqlite::Connection::open(place.data().join("backend/ledger.db")).unwrap();
+    let last: i64 = ledger
+        .query_row("SELECT sequence FROM head", [], |row| row.get(0))
+        .unwrap();
+    let before: String = ledger
+        .query_row("SELECT line FROM event WHERE sequence = ?1", [last - 1], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let hash = before.rsplit("\"hash\":\"").next().unwrap()[..64].to_owned();
+    ledger
+        .execute_batch(&format!(
+            "DELETE FROM event WHERE sequence = {last};
+             UPDATE head SET sequence = {}, hash = x'{hash}', exported = {};",
+            last - 1,
+            last - 1
+        ))
+        .unwrap();
+    drop(ledger);
+    for day in fs::read_dir(place.data().join("log")).unwrap() {
+        let day = day.unwrap().path();
+        if day.is_symlink() {
+            continue;
+        }
+        let kept: String = fs::read_to_string(&day)
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with(&format!("{{\"ei\":{last},")))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        fs::write(&day, kept).unwrap();
+    }
+    // Every start appends, so that the log soon is as long as it was, and longer.
+    for round in 0..3 {
+        let daemon = place.start();
+        let verdict = daemon.curl("/v1/audit/verify");
+        assert_eq!(verdict["ok"], false, "start {round}: {verdict}");
+        let alerts = daemon.curl("/v1/alerts");
+        let has_alert = alerts
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|alert| alert["id"] == "audit-log/anchor");
+        assert!(has_alert, "start {round}: {alerts}");
+        daemon.stop(Signal::SIGTERM);
+    }
+}
+
+#[test]
+fn the_greeting_names_the_format_that_sshd_reads() {
+    let place = Place::new();
+    let said = place.start().said();
+    let line = said
+        .lines()
+        .find(|line| line.contains("TrustedUserCAKeys"))
+        .unwrap();
+    assert!(line.contains("--format=public_keys"), "{said}");
+}
+
+#[test]
+fn a_named_configuration_comes_before_an_exported_data_directory() {
+    let place = Place::new();
+    let (own, exported) = (
+        place.folder.path().join("own"),
+        place.folder.path().join("exported"),
+    );
+    place.configure(&format!(
+        "signet: {{data_dir: {}}}\nauth_service: {{listen_addr: '127.0.0.1:0', web_listen_addr: '127.0.0.1:0'}}\n",
+        own.display()
+    ));
+    let mut child = signetd()
+        .arg("start")
+        .arg("--config")
+        .arg(place.config())
+        .env("SIGNET_DATA_DIR", &exported)
+        .env("HOME", place.folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !own.join("signet.sock").exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(own.join("signet.sock").exists() && !exported.exists());
+}
+
+/// Examines without starting.
+fn doctor(place: &Place, format: &str) -> (bool, String) {
+    let output = signetd()
+        .args(["doctor", "--format", format, "--config"])
+        .arg(place.config())
+        .arg("--data-dir")
+        .arg(place.data())
+        .env("HOME", place.folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.success(), said)
+}
+
+#[test]
+fn the_doctor_examines_a_server_that_does_not_run() {
+    let place = Place::new();
+    let (is_good, said) = doctor(&place, "text");
+    assert!(
+        is_good && !place.data().exists(),
+        "before the first start nothing is made: {said}"
+    );
+    place.start().stop(Signal::SIGTERM);
+    let ledger = fs::read(place.data().join("backend/ledger.db")).unwrap();
+    let (is_good, said) = doctor(&place, "json");
+    assert!(is_good, "{said}");
+    let findings: Value = serde_json::from_str(&said).unwrap();
+    for id in [
+        "data_dir",
+        "data_dir.files",
+        "clock",
+        "log",
+        "state",
+        "keys",
+        "backend.software",
+    ] {
+        let is_found = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|finding| finding["id"] == id);
+        assert!(is_found, "{id} is not in {said}");
+    }
+    assert!(
+        fs::read(place.data().join("backend/ledger.db")).unwrap() == ledger,
+        "it changes nothing"
+    );
+
+    let daemon = place.start();
+    let (is_good, said) = doctor(&place, "text");
+    assert!(!is_good && said.contains("in use by process"), "{said}");
+    daemon.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn the_doctor_says_why_a_server_does_not_start() {
+    let place = Place::new();
+    place.start().stop(Signal::SIGTERM);
+    place.configure("auth_service: {ca_key_params: {pkcs11: {module_path: /no/such.so, token_label: a, pin: '12345678'}}}\n");
+    let (is_good, said) = doctor(&place, "text");
+    assert!(
+        !is_good && said.contains("/no/such.so") && said.contains("fix: "),
+        "{said}"
+    );
+    assert!(!said.contains("12345678"), "{said}");
+    place.configure("auth_service: {}\n");
+    fs::rename(place.data().join("sealing.key"), place.folder.path().join("kept")).unwrap();
+    let (is_good, said) = doctor(&place, "text");
+    assert!(!is_good && said.contains("sealing.key is missing"), "{said}");
+}

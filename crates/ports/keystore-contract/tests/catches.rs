@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::SecureRandom;
@@ -32,6 +33,7 @@ use names::ClusterName;
 use runtime::Clock;
 use runtime::Entropy;
 use runtime::EntropyFault;
+use state::State as _;
 use state_memory::MemoryState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,21 @@ struct Broken {
     others: SoftwareBackend,
     description: Description,
     defect: Defect,
+    _place: Place,
+}
+
+/// A cluster that is open, closed on drop.
+struct Place {
+    open: Arc<Mutex<Vec<ClusterName>>>,
+    cluster: ClusterName,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap();
+        let index = open.iter().position(|cluster| *cluster == self.cluster);
+        open.swap_remove(index.unwrap());
+    }
 }
 
 impl Broken {
@@ -231,13 +248,31 @@ impl Clock for Noon {
 struct BrokenBench {
     state: MemoryState,
     defect: Defect,
+    opens_twice: bool,
+    cannot: Option<&'static str>,
+    open: Arc<Mutex<Vec<ClusterName>>>,
 }
 
 impl BrokenBench {
-    fn new(defect: Defect) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(defect: Defect) -> Self {
+        Self {
             state: MemoryState::new(Arc::new(Noon)),
             defect,
+            opens_twice: true,
+            cannot: None,
+            open: Arc::default(),
+        }
+    }
+
+    fn place(&self, cluster: &ClusterName) -> Result<Place, BenchError> {
+        let mut open = self.open.lock().unwrap();
+        if open.contains(cluster) && !self.opens_twice {
+            return Err("the cluster is open".into());
+        }
+        open.push(cluster.clone());
+        Ok(Place {
+            open: Arc::clone(&self.open),
+            cluster: cluster.clone(),
         })
     }
 
@@ -277,6 +312,7 @@ impl BrokenBench {
             others,
             description,
             defect: self.defect,
+            _place: self.place(cluster)?,
         }))
     }
 }
@@ -293,9 +329,13 @@ impl Bench for BrokenBench {
             custody: Custody::Sealed,
             persists: true,
             destroys_at_once: true,
-            opens_twice: true,
+            opens_twice: self.opens_twice,
             makes_many_keys: true,
         }
+    }
+
+    fn cannot(&self, case: &str, algorithm: Option<KeyAlgorithm>) -> Option<&'static str> {
+        (self.cannot == Some(case) && algorithm != Some(KeyAlgorithm::EcdsaP256)).then_some("it is small")
     }
 
     async fn open(&self, cluster: &ClusterName) -> Result<Box<dyn KeyBackend>, BenchError> {
@@ -305,8 +345,9 @@ impl Bench for BrokenBench {
     async fn reopen(
         &self,
         cluster: &ClusterName,
-        _: Box<dyn KeyBackend>,
+        old: Box<dyn KeyBackend>,
     ) -> Result<Box<dyn KeyBackend>, BenchError> {
+        drop(old);
         let is_lost = self.defect == Defect::ForgetsOnReopen;
         let state = if is_lost {
             MemoryState::new(Arc::new(Noon))
@@ -318,7 +359,11 @@ impl Bench for BrokenBench {
 }
 
 fn failing(defect: Defect) -> BTreeSet<String> {
-    keystore_contract::failing(BrokenBench::new(defect))
+    failing_on(BrokenBench::new(defect))
+}
+
+fn failing_on(bench: BrokenBench) -> BTreeSet<String> {
+    keystore_contract::failing(Arc::new(bench))
         .unwrap()
         .into_iter()
         .collect()
@@ -327,6 +372,38 @@ fn failing(defect: Defect) -> BTreeSet<String> {
 #[test]
 fn a_sound_backend_fails_nothing() {
     assert_eq!(failing(Defect::None), BTreeSet::new());
+}
+
+#[test]
+fn a_sound_backend_that_opens_once_fails_nothing() {
+    let bench = BrokenBench {
+        opens_twice: false,
+        ..BrokenBench::new(Defect::None)
+    };
+    assert_eq!(failing_on(bench), BTreeSet::new());
+}
+
+#[test]
+fn what_a_bench_cannot_show_is_left_out_and_nothing_else() {
+    let case = "sign::messages_of_every_length_verify";
+    let bench = BrokenBench {
+        cannot: Some(case),
+        ..BrokenBench::new(Defect::SignsTheBeginning)
+    };
+    assert_eq!(failing_on(bench), BTreeSet::from([format!("{case}::ecdsa_p256")]));
+}
+
+#[test]
+fn keys_that_cases_share_are_destroyed_with_the_others() {
+    let state = MemoryState::new(Arc::new(Noon));
+    let bench = BrokenBench {
+        state: state.clone(),
+        ..BrokenBench::new(Defect::None)
+    };
+    assert_eq!(failing_on(bench), BTreeSet::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let left = runtime.block_on(state.list("key/software", None, 100)).unwrap();
+    assert_eq!(left.entries.len(), 1, "the one key of others.example.com");
 }
 
 #[test]

@@ -197,7 +197,8 @@ fn whatever_is_edited_removed_reordered_or_cut_off_is_noticed() {
         (
             "two entries swapped",
             Tampering::Ledger(
-                "update event set line = (select line from event where sequence = 21 - event.sequence) \
+                "create temp table kept as select * from event where sequence in (9, 12);
+                 update event set line = (select kept.line from kept where kept.sequence = 21 - event.sequence)
                  where sequence in (9, 12)",
             ),
         ),
@@ -229,8 +230,12 @@ fn whatever_is_edited_removed_reordered_or_cut_off_is_noticed() {
                 );
             }
             Tampering::Ledger(sql) => {
-                let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nn = c.execute(sys.argv[2]).rowcount\n\
-                              c.commit()\nassert n > 0";
+                let script = "import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+c.executescript(sys.argv[2])
+c.commit()
+\
+                              assert c.total_changes > 0";
                 let ledger = data.join("backend/ledger.db");
                 let done = Venv::open()
                     .unwrap()

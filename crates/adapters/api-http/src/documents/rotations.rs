@@ -3,6 +3,9 @@ use api_types::KeyToMake;
 use api_types::PlannedStep;
 use api_types::RotateAnswer;
 use api_types::RotateRequest;
+use api_types::RotationBlocker;
+use api_types::RotationEvidence;
+use api_types::RotationWarning;
 use authority::AuthorityType;
 use cluster::Rotated;
 use cluster::RotationPlan;
@@ -139,7 +142,8 @@ pub(crate) fn answer(rotated: &Rotated) -> RotateAnswer {
         from,
         to,
         schedule,
-        warnings,
+        evidence,
+        cut_off,
     } = rotated;
     let mut message = format!("Updated rotation phase to \"{to}\".");
     if let Some(schedule) = schedule {
@@ -148,8 +152,8 @@ pub(crate) fn answer(rotated: &Rotated) -> RotateAnswer {
             schedule.standby
         ));
     }
-    for warning in warnings {
-        message.push_str(&format!(" Note: {warning}."));
+    if !cut_off.is_empty() {
+        message.push_str(&format!(" No longer trusted: {}.", cut_off.join("; ")));
     }
     RotateAnswer {
         authority: authority.to_string(),
@@ -157,8 +161,37 @@ pub(crate) fn answer(rotated: &Rotated) -> RotateAnswer {
         to: phase(*to),
         rotation_id: Some(rotation_id.clone()),
         message,
-        evidence: None,
+        evidence: evidence.as_ref().map(evidence_words),
         plan: None,
+    }
+}
+
+/// What a step rested on, in the API's words.
+fn evidence_words(evidence: &rotation::Evidence) -> RotationEvidence {
+    let warning = |warning: &rotation::Warning| {
+        let rotation::Warning {
+            name,
+            live,
+            missing,
+            cut_off,
+        } = warning.clone();
+        RotationWarning {
+            name,
+            live,
+            missing,
+            cut_off,
+        }
+    };
+    let blocker = |blocker: &rotation::Blocker| {
+        let rotation::Blocker { name, missing } = blocker.clone();
+        RotationBlocker { name, missing }
+    };
+    RotationEvidence {
+        parties_live: evidence.parties_live() as u64,
+        owners_live: evidence.owners_live() as u64,
+        warnings: evidence.warnings().iter().map(warning).collect(),
+        blockers: evidence.overridden().iter().map(blocker).collect(),
+        overridden_by: evidence.overridden_by().map(|named| named.who().to_owned()),
     }
 }
 

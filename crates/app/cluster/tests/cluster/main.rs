@@ -5,6 +5,8 @@ mod crash;
 #[cfg(test)]
 mod issue;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod support;

@@ -154,7 +154,7 @@ fn what_cannot_be_is_refused_with_its_field() {
 }
 
 #[test]
-fn a_step_taken_tells_phase_schedule_and_notes() {
+fn a_step_taken_tells_phase_schedule_and_who_is_cut_off() {
     let schedule = Schedule::split(names::UnixSeconds(0), std::time::Duration::from_secs(300)).unwrap();
     let rotated = Rotated {
         authority: AuthorityType::User,
@@ -162,7 +162,8 @@ fn a_step_taken_tells_phase_schedule_and_notes() {
         from: Phase::Standby,
         to: Phase::Init,
         schedule: Some(schedule),
-        warnings: vec!["old-agent is not live".into()],
+        evidence: None,
+        cut_off: vec!["TLS certificate 1 of \"old-agent\"".into()],
     };
     let answer = answer(&rotated);
     assert!(
@@ -176,10 +177,42 @@ fn a_step_taken_tells_phase_schedule_and_notes() {
         answer.message
     );
     assert!(
-        answer.message.ends_with("Note: old-agent is not live."),
+        answer
+            .message
+            .ends_with("No longer trusted: TLS certificate 1 of \"old-agent\"."),
         "{}",
         answer.message
     );
+}
+
+#[test]
+fn a_step_taken_tells_what_it_rested_on() {
+    let first = rotation::Generation::FIRST;
+    let rotation = Rotation::Init {
+        active: first,
+        next: first.next(),
+    };
+    let asleep = rotation::Party {
+        name: "web-1".into(),
+        kind: rotation::PartyKind::Server,
+        trusts: [first].into(),
+        serves: Some(first),
+        live: false,
+    };
+    let owner = rotation::Owner {
+        name: "auth-1".into(),
+        has_all_keys_of_incoming: false,
+        live: true,
+    };
+    let named = rotation::Override::new("alice", "it is being replaced").unwrap();
+    let evidence = rotation::readiness(&rotation, &[asleep], &[owner], Some(named)).unwrap();
+    let words = evidence_words(&evidence);
+    assert_eq!(
+        (words.owners_live, words.overridden_by.as_deref()),
+        (1, Some("alice"))
+    );
+    assert_eq!(words.warnings[0].name, "web-1");
+    assert_eq!(words.blockers[0].name, "auth-1");
 }
 
 #[test]

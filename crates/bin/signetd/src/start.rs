@@ -31,6 +31,7 @@ use serde::Deserialize;
 use state::State;
 use state::StateKey;
 use state_sqlite::SqliteState;
+use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::task::JoinSet;
@@ -181,11 +182,13 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     };
     running.spawn(ticker.run(stop));
 
+    // Before anybody is told that the server is up: from then on it is asked to stop, not killed.
+    let signals = Signals::listen()?;
     greet(&greeting(&cluster, &opened, &places));
     for alert in cluster.alerts() {
         tracing::warn!(alert = %alert.id, hint = %alert.hint, "{}", alert.message);
     }
-    let reason = asked_to_stop().await?;
+    let reason = signals.asked_to_stop().await;
     tracing::info!(reason, "stopping");
     stopper.stop();
     running.join_all().await;
@@ -346,15 +349,29 @@ fn hosts(auth: &AuthConfig, cluster: &ClusterName) -> Vec<HostName> {
     hosts
 }
 
-/// Waits for a signal that asks to stop.
-async fn asked_to_stop() -> Result<&'static str, Failure> {
-    let failed = |error: std::io::Error| Failure::of("cannot wait for signals", &error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// The signals that ask to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals from here on.
+    fn listen() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::of("cannot wait for signals", &error);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    /// Waits for one of them; answers its name.
+    async fn asked_to_stop(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 fn greet(text: &str) {

@@ -15,6 +15,8 @@ use crate::PartError;
 
 /// How long a command that is not a service may take, unless said otherwise. Generous: machines that run tests are busy.
 pub const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+/// How long a test that runs again in a process of its own may take.
+const TEST_LIMIT: Duration = Duration::from_secs(600);
 /// How long a service may take until it answers.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long a service may take to end after its polite signal, before its group is killed.
@@ -87,6 +89,10 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<Outcome, Par
 /// As [`run`], and [`PartError::Command`] with everything it printed when its exit code is not 0.
 pub fn run_ok(command: &mut Command) -> Result<String, PartError> {
     let outcome = run(command)?;
+    outcome_ok(command, outcome)
+}
+
+fn outcome_ok(command: &Command, outcome: Outcome) -> Result<String, PartError> {
     if outcome.success() {
         return Ok(outcome.stdout);
     }
@@ -254,7 +260,8 @@ pub(crate) fn test_binary() -> Result<PathBuf, PartError> {
 
 /// Runs exactly one test by a command that begins with, or ends in, a test binary.
 pub(crate) fn run_one_test(command: &mut Command, test: &str) -> Result<String, PartError> {
-    let stdout = run_ok(command.args(["--exact", test, "--nocapture"]))?;
+    let outcome = run_within(command.args(["--exact", test, "--nocapture"]), TEST_LIMIT)?;
+    let stdout = outcome_ok(command, outcome)?;
     if stdout.contains("running 1 test") {
         return Ok(stdout);
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crash_hardware;
+#[cfg(test)]
 mod issue;
 #[cfg(test)]
 mod refresh;

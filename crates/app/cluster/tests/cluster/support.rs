@@ -252,6 +252,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) entropy: Arc<CountingEntropy>,
     pub(crate) backends: Mutex<Vec<Arc<dyn KeyBackend>>>,
+    /// Whether every key proves itself after every crash, or the trusted ones of the authority at hand: calls of a device take time.
+    pub(crate) is_thorough: bool,
 }
 
 pub(crate) const NAME: &str = "test.example.com";
@@ -289,6 +291,17 @@ impl World {
             clock,
             entropy,
             backends: Mutex::new(vec![Arc::new(software)]),
+            is_thorough: true,
+        }
+    }
+
+    /// A world whose keys live in this backend alone.
+    pub(crate) async fn with_backend(backend: Arc<dyn KeyBackend>) -> Self {
+        let world = Self::with_software().await;
+        *world.backends.lock().unwrap() = vec![backend];
+        Self {
+            is_thorough: false,
+            ..world
         }
     }
 

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "a benchmark that cannot be set up has nothing to measure"
 )]
 

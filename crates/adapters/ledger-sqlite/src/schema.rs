@@ -259,7 +259,7 @@ pub(crate) fn exported(connection: &Connection, path: &Path) -> Result<u64, Ledg
 /// Appending to a log whose end is not what was written would bury the evidence.
 fn check_last_entry(connection: &Connection, path: &Path, head: Head) -> Result<(), LedgerError> {
     let broken = |what: &str| {
-        let text = format!("{what}; `signetctl audit verify` tells more");
+        let text = format!("{what}; `signetd doctor` tells more");
         Err(damaged(path, &text))
     };
     let select = "SELECT sequence, line FROM event ORDER BY sequence DESC LIMIT 2";

@@ -147,7 +147,7 @@ impl Cluster {
 const fn must_act(authority: AuthorityType) -> &'static [&'static str] {
     match authority {
         AuthorityType::Host => &[
-            "init: add the incoming authority to the known_hosts of plain OpenSSH clients (`signetctl auth export --type=host`); give joining agents both CA pins",
+            "init: add the incoming authority to the known_hosts of plain OpenSSH clients (`signetctl auth export --type=host`); give joining agents both CA pins; issue identity files of remote operators again (`signetctl auth sign --format=file --user=<name> --out=<name>`)",
             "update_servers: issue new host certificates to plain OpenSSH servers (`signetctl auth sign --format=openssh --host=<name> --out=<name>`)",
             "standby: remove the old authority from known_hosts",
         ],

@@ -57,6 +57,7 @@ pub(crate) fn find(
     let private = match found.as_slice() {
         [] => return Err(Failure::Missing(target.not_found(store))),
         [one] => *one,
+        [first, ..] if are_one_key(session, &found, target)? => *first,
         several => {
             return Err(Failure::Final(
                 target.mismatch(store, format!("{} keys of one id", several.len())),
@@ -74,6 +75,20 @@ pub(crate) fn find(
         )),
         None => Err(Failure::Final(target.mismatch(store, "one that cannot be read"))),
     }
+}
+
+/// Whether private objects of one id are one key: each says by itself that its public key is the expected one.
+///
+/// opencryptoki gives one object two handles when two sessions look for it at the same time. Objects that do not tell their public
+/// key, or tell another, are several keys, and none of them is used.
+fn are_one_key(session: &Session, objects: &[ObjectHandle], target: &Target) -> Result<bool, Failure> {
+    for object in objects {
+        let public = read_public(session, *object, Some(key_type(target.algorithm)))?;
+        if public.is_none_or(|public| public.spki_sha256() != target.spki_sha256) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// As [`find`], remembering the handle for the life of the session.

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
                 KeyAlgorithm::Rsa4096,
             ]
             .into(),
-            cases_at_once: None,
+            cases_at_once: Some(1),
             makes_many_keys: false,
         })
     })

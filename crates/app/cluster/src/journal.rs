@@ -38,14 +38,20 @@ impl Journal {
     }
 
     /// Writes one event; durable on return. Answers its `uid`.
-    pub(crate) async fn record(&self, actor: &Actor, event: AuditEvent) -> Result<String, ClusterError> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be written: what the event tells of must not happen then.
+    pub async fn record(&self, actor: &Actor, event: AuditEvent) -> Result<String, ClusterError> {
         let (uid, record) = self.event(actor, event)?;
         self.append(vec![record]).await?;
         Ok(uid)
     }
 
     /// An event as a record, to be appended with others.
-    pub(crate) fn event(&self, actor: &Actor, event: AuditEvent) -> Result<(String, Record), ClusterError> {
+    ///
+    /// # Errors
+    /// When there is no randomness for its `uid`.
+    pub fn event(&self, actor: &Actor, event: AuditEvent) -> Result<(String, Record), ClusterError> {
         let uid = key::KeyId::from_random(sixteen(self.entropy.as_ref())?).to_string();
         let envelope = Envelope {
             uid: uid.clone(),
@@ -58,7 +64,10 @@ impl Journal {
     }
 
     /// Appends records, all or none; durable on return.
-    pub(crate) async fn append(&self, records: Vec<Record>) -> Result<(), ClusterError> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be written: nothing was appended.
+    pub async fn append(&self, records: Vec<Record>) -> Result<(), ClusterError> {
         self.ledger
             .append(records)
             .await

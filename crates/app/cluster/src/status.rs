@@ -293,6 +293,8 @@ pub fn actor_name(actor: &Actor) -> String {
     match actor {
         Actor::Local { user, uid: _ } => user.clone(),
         Actor::Identity { user, remote: _ } => user.clone(),
+        Actor::Claimed { user, remote: _ } => format!("{user} (not proved)"),
+        Actor::Host { host_id, remote: _ } => host_id.clone(),
         Actor::System => "signetd".into(),
     }
 }

@@ -106,8 +106,12 @@ pub fn seal(envelope: &Envelope, previous: Head) -> Result<Entry, TooLarge> {
             line.text("user", user);
             line.number("os_uid", u64::from(*uid));
         }
-        Actor::Identity { user, remote } => {
+        Actor::Identity { user, remote } | Actor::Claimed { user, remote } => {
             line.text("user", user);
+            line.text("addr.remote", remote);
+        }
+        Actor::Host { host_id, remote } => {
+            line.text("agent_id", host_id);
             line.text("addr.remote", remote);
         }
         Actor::System => {}

@@ -23,16 +23,34 @@ pub enum Actor {
         #[serde(rename = "addr.remote")]
         remote: String,
     },
+    /// Somebody who says who they are and has not proved it: the name is what they say.
+    Claimed {
+        /// The name they give.
+        user: String,
+        /// Where the connection came from: address and port.
+        #[serde(rename = "addr.remote")]
+        remote: String,
+    },
+    /// A machine of the cluster, by its host certificate.
+    Host {
+        /// Its id; the line calls it `agent_id`.
+        host_id: String,
+        /// Where the connection came from: address and port.
+        #[serde(rename = "addr.remote")]
+        remote: String,
+    },
     /// The auth service itself: schedules, reconciliation, start.
     System,
 }
 
 impl Actor {
-    /// The name of the person or account; the auth service has none.
+    /// The name of the person or account; hosts and the auth service have none.
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::Local { user, uid: _ } | Self::Identity { user, remote: _ } => Some(user),
-            Self::System => None,
+            Self::Local { user, uid: _ }
+            | Self::Identity { user, remote: _ }
+            | Self::Claimed { user, remote: _ } => Some(user),
+            Self::Host { .. } | Self::System => None,
         }
     }
 
@@ -41,6 +59,8 @@ impl Actor {
         match self {
             Self::Local { .. } => "local",
             Self::Identity { .. } => "identity",
+            Self::Claimed { .. } => "claimed",
+            Self::Host { .. } => "host",
             Self::System => "system",
         }
     }

@@ -8,13 +8,15 @@
 
 mod catalogue;
 mod chain;
+mod definition;
 mod event;
 mod line;
 mod moment;
 mod report;
 
-pub use catalogue::{AuditEvent, CATALOGUE, EventKind, FieldKind};
+pub use catalogue::{AuditEvent, CATALOGUE};
 pub use chain::{Break, BreakKind, Entry, Head, LINE_BYTES_MAX, TooLarge, Verifier, seal};
+pub use definition::{EventKind, FieldKind};
 pub use event::{Actor, Envelope, Outcome};
 pub use moment::time_text;
 pub use report::{AuditReport, Finding, Place};

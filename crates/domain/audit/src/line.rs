@@ -217,6 +217,24 @@ impl Render for Option<String> {
     }
 }
 
+impl Render for Option<u64> {
+    const KIND: &'static str = "number, or absent";
+    fn render(&self, name: &'static str, line: &mut Line) {
+        if let Some(value) = self {
+            value.render(name, line);
+        }
+    }
+}
+
+impl Render for Option<UnixSeconds> {
+    const KIND: &'static str = "time, RFC 3339, or absent";
+    fn render(&self, name: &'static str, line: &mut Line) {
+        if let Some(value) = self {
+            value.render(name, line);
+        }
+    }
+}
+
 impl Render for Option<AuthorityType> {
     const KIND: &'static str = "authority type, or absent";
     fn render(&self, name: &'static str, line: &mut Line) {

@@ -40,13 +40,13 @@ fn sample(kind: &EventKind, text: &str, success: bool) -> AuditEvent {
     for field in kind.fields {
         let (name, value) = match field.kind {
             "text" | "text, or absent" => (field.name, json!(text)),
-            "number" => (field.name, json!(7)),
+            "number" | "number, or absent" => (field.name, json!(7)),
             "list of texts" => (field.name, json!([text, text])),
             "authority type" | "authority type, or absent" => (field.name, json!("db_client")),
             "`ssh`, `tls` or `jwt`" => (field.name, json!("tls")),
             "UUID" => (field.name, json!("01234567-89ab-4def-8123-456789abcdef")),
             "SHA-256, hexadecimal" => (field.name, json!("ab".repeat(32))),
-            "time, RFC 3339" => (field.name, json!("2026-03-01T12:00:00Z")),
+            "time, RFC 3339" | "time, RFC 3339, or absent" => (field.name, json!("2026-03-01T12:00:00Z")),
             "`true`, or `false` and `error`: text" if success => ("outcome", json!({"success": "true"})),
             "`true`, or `false` and `error`: text" => ("outcome", json!({"success": "false", "error": text})),
             other => panic!("no sample for a field of kind {other}"),

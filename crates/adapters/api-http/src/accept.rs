@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -42,11 +43,15 @@ pub enum Face {
     Web,
 }
 
+/// A connection that somebody else accepted: untouched, with where it came from.
+pub type HandedOver = (TcpStream, SocketAddr);
+
 /// A TLS listener, bound.
 #[derive(Debug)]
 pub struct TlsListener {
     listener: TcpListener,
     address: SocketAddr,
+    handed_over: Option<mpsc::Receiver<HandedOver>>,
 }
 
 impl TlsListener {
@@ -57,7 +62,20 @@ impl TlsListener {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener,
+            address,
+            handed_over: None,
+        })
+    }
+
+    /// The same listener, which also serves connections that a proxy in this process accepted. They count against the same limits.
+    #[must_use]
+    pub fn with_handed_over(self, handed_over: mpsc::Receiver<HandedOver>) -> Self {
+        Self {
+            handed_over: Some(handed_over),
+            ..self
+        }
     }
 
     /// The address that was bound.
@@ -67,7 +85,7 @@ impl TlsListener {
 
     /// Serves a face of the server until asked to stop.
     pub async fn run(
-        self,
+        mut self,
         face: Face,
         front: Arc<Front>,
         router: Router,
@@ -79,7 +97,7 @@ impl TlsListener {
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&self.listener, &slots) => accepted,
+                accepted = accept(&self.listener, &mut self.handed_over, &slots) => accepted,
                 () = stop.requested() => break,
             };
             while connections.try_join_next().is_some() {}
@@ -114,16 +132,32 @@ impl TlsListener {
 
 async fn accept(
     listener: &TcpListener,
+    handed_over: &mut Option<mpsc::Receiver<HandedOver>>,
     slots: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
+    let accepted = tokio::select! {
+        accepted = listener.accept() => accepted,
+        Some((stream, remote)) = next(handed_over) => Ok((stream, remote)),
+    };
+    match accepted {
         Ok((stream, remote)) => Some((stream, remote, slot)),
         Err(error) => {
             tracing::warn!(error = %error, "a connection could not be accepted");
             tokio::time::sleep(PAUSE).await;
             None
         }
+    }
+}
+
+/// The next connection that is handed over; never, when none will be.
+async fn next(handed_over: &mut Option<mpsc::Receiver<HandedOver>>) -> Option<HandedOver> {
+    match handed_over {
+        Some(receiver) => match receiver.recv().await {
+            Some(connection) => Some(connection),
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }
 

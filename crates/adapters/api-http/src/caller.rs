@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit::Actor;
+use authority::AuthorityType;
 use key::SpkiSha256;
 use names::ClusterName;
+use names::Principal;
 use names::UnixSeconds;
+use rotation::Generation;
 use x509::Certificate;
 use x509::IdentityKind;
 
@@ -74,6 +77,17 @@ pub enum Caller {
         /// Where the connection came from.
         remote: SocketAddr,
     },
+    /// A machine with a valid certificate of the host authority.
+    Host {
+        /// Its id.
+        host_id: String,
+        /// Its system roles, as the certificate names them.
+        roles: Vec<Principal>,
+        /// The generation of the host authority that signed its certificate: what it proves to serve.
+        generation: Generation,
+        /// Where the connection came from.
+        remote: SocketAddr,
+    },
 }
 
 /// Why a certificate gives no access, though the connection was made with it.
@@ -89,8 +103,8 @@ pub enum Stranger {
         /// The server's time.
         now: UnixSeconds,
     },
-    /// No trusted key of the user authority signed it.
-    #[error("the certificate was not signed by a trusted key of the user authority")]
+    /// No trusted key of the authority that signs for its kind signed it.
+    #[error("the certificate was not signed by a trusted key of the authority that signs for its kind")]
     NotTrusted,
     /// It was revoked.
     #[error("the certificate was revoked")]
@@ -140,14 +154,7 @@ impl Caller {
                 certificate,
                 issuer,
                 remote,
-            } => {
-                let (user, roles) = identity(certificate, *issuer, cluster, trust, now)?;
-                Ok(Self::Identity {
-                    user,
-                    roles,
-                    remote: *remote,
-                })
-            }
+            } => identity(certificate, *issuer, cluster, trust, now, *remote),
         }
     }
 
@@ -166,6 +173,15 @@ impl Caller {
                 user: user.clone(),
                 remote: remote.to_string(),
             },
+            Self::Host {
+                host_id,
+                roles: _,
+                generation: _,
+                remote,
+            } => Actor::Host {
+                host_id: host_id.clone(),
+                remote: remote.to_string(),
+            },
         }
     }
 
@@ -173,19 +189,20 @@ impl Caller {
     pub const fn is_local(&self) -> bool {
         match self {
             Self::Local { .. } => true,
-            Self::Identity { .. } => false,
+            Self::Identity { .. } | Self::Host { .. } => false,
         }
     }
 }
 
-/// The name and the roles in a certificate that is good now.
+/// Whose certificate it is, when it is good now.
 fn identity(
     certificate: &Certificate,
     issuer: SpkiSha256,
     cluster: &ClusterName,
     trust: &ClientTrust,
     now: UnixSeconds,
-) -> Result<(String, Vec<Role>), Stranger> {
+    remote: SocketAddr,
+) -> Result<Caller, Stranger> {
     if !certificate.is_valid_at(now) {
         let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
         return Err(Stranger::NotValidNow {
@@ -194,9 +211,7 @@ fn identity(
             now,
         });
     }
-    if !trust.trusts(issuer) {
-        return Err(Stranger::NotTrusted);
-    }
+    let (authority, generation) = trust.issuer(issuer).ok_or(Stranger::NotTrusted)?;
     if trust.has_revoked(certificate) {
         return Err(Stranger::Revoked);
     }
@@ -205,17 +220,32 @@ fn identity(
         return Err(Stranger::OtherCluster(identity.cluster.clone()));
     }
     match identity.kind {
-        IdentityKind::User | IdentityKind::Bot | IdentityKind::Operator => {}
-        kind @ (IdentityKind::Host
-        | IdentityKind::DatabaseClient
-        | IdentityKind::DatabaseServer
-        | IdentityKind::Workload) => return Err(Stranger::WrongKind(kind)),
+        IdentityKind::User | IdentityKind::Bot | IdentityKind::Operator => {
+            if authority != AuthorityType::User {
+                return Err(Stranger::NotTrusted);
+            }
+            let has = |role: &Role| identity.roles.iter().any(|name| name.as_str() == role.as_str());
+            Ok(Caller::Identity {
+                user: identity.name.to_string(),
+                roles: Role::ALL.into_iter().filter(has).collect(),
+                remote,
+            })
+        }
+        IdentityKind::Host => {
+            if authority != AuthorityType::Host {
+                return Err(Stranger::NotTrusted);
+            }
+            Ok(Caller::Host {
+                host_id: identity.name.to_string(),
+                roles: identity.roles.clone(),
+                generation,
+                remote,
+            })
+        }
+        kind @ (IdentityKind::DatabaseClient | IdentityKind::DatabaseServer | IdentityKind::Workload) => {
+            Err(Stranger::WrongKind(kind))
+        }
     }
-    let has = |role: &Role| identity.roles.iter().any(|name| name.as_str() == role.as_str());
-    Ok((
-        identity.name.to_string(),
-        Role::ALL.into_iter().filter(has).collect(),
-    ))
 }
 
 #[cfg(test)]

@@ -31,7 +31,10 @@ pub(crate) enum Protocol {
 }
 
 /// The ids of the protocols in TLS, the preferred one first (RFC 7301).
-pub(crate) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+pub(crate) const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", API_ALPN];
+
+/// By this id a proxy knows connections for the API from those for everybody. Clients offer it beside those of HTTP.
+pub const API_ALPN: &[u8] = b"signet-auth";
 
 impl Protocol {
     /// What was agreed on in TLS; those who agree on nothing speak HTTP/1.1.

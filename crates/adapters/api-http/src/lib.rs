@@ -27,7 +27,7 @@ mod tls;
 mod trust;
 mod web;
 
-pub use accept::{Face, TlsListener};
+pub use accept::{Face, HandedOver, TlsListener};
 pub use caller::{Caller, Peer, Role, Stranger};
 pub use limits::{AddressLimits, ConnectionLimits};
 pub use local::{LocalListener, SocketError};

@@ -159,6 +159,8 @@ pub fn permits(caller: &Caller, permission: Permission) -> bool {
     let roles = match caller {
         Caller::Local { .. } => return true,
         Caller::Identity { roles, .. } => roles,
+        // What machines may do is not in this table: see the rights of system roles.
+        Caller::Host { .. } => return false,
     };
     match permission.holders() {
         Holders::LocalOnly => false,
@@ -181,6 +183,10 @@ pub(crate) fn allowed_by(caller: &Caller, permission: Permission) -> String {
                 Some(role) => format!("role {}", role.as_str()),
                 None => "a valid identity".to_owned(),
             }
+        }
+        Caller::Host { roles, .. } => {
+            let names: Vec<&str> = roles.iter().map(names::Principal::as_str).collect();
+            format!("system role {}", names.join(","))
         }
     }
 }

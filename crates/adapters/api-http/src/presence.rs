@@ -44,7 +44,9 @@ impl Front {
             name: "auth/api".to_owned(),
             authority: AuthorityType::User,
             kind: PartyKind::Verifier,
-            trusts: running.map_or_else(BTreeSet::new, |running| running.trust.generations()),
+            trusts: running.map_or_else(BTreeSet::new, |running| {
+                running.trust.generations(AuthorityType::User)
+            }),
             serves: None,
         });
     }

@@ -1,4 +1,4 @@
-//! Whom the API trusts: the certificates of the user authority, less what was revoked.
+//! Whom the API trusts: certificates of the user authority for people, of the host authority for machines, less what was revoked.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -14,7 +14,10 @@ use key::SpkiSha256;
 use rotation::Generation;
 use x509::Certificate;
 
-/// The trusted keys of the user authority as they were read at one moment, and the certificates revoked then.
+/// The authorities whose certificates open the API.
+const AUTHORITIES: [AuthorityType; 2] = [AuthorityType::User, AuthorityType::Host];
+
+/// The trusted keys of these authorities as they were read at one moment, and the certificates revoked then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientTrust {
     issuers: BTreeMap<SpkiSha256, TrustedIssuer>,
@@ -24,6 +27,7 @@ pub struct ClientTrust {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct TrustedIssuer {
+    authority: AuthorityType,
     generation: Generation,
     public_key: PublicKey,
     certificate: Vec<u8>,
@@ -35,33 +39,35 @@ impl ClientTrust {
     /// # Errors
     /// When the ledger cannot tell what was revoked: nobody is let in on half a list.
     pub async fn read(cluster: &Cluster) -> Result<Self, ClusterError> {
-        let view = cluster.authority(AuthorityType::User)?;
-        let trusted = view.record.trusted().filter(|(_, key)| key.form == KeyForm::Tls);
-        let issuers = trusted
-            .filter_map(|(generation, key)| issuer(generation, key))
-            .collect();
         let ledger = cluster.journal().ledger();
-        let revoked = ledger
-            .revocations(AuthorityType::User, cluster.now())
-            .await
-            .map_err(ClusterError::Ledger)?;
-        Ok(Self {
-            issuers,
-            revoked: revoked.into_iter().map(|revoked| revoked.serial).collect(),
-        })
+        let mut trust = Self::default();
+        for authority in AUTHORITIES {
+            let view = cluster.authority(authority)?;
+            let trusted = view.record.trusted().filter(|(_, key)| key.form == KeyForm::Tls);
+            trust
+                .issuers
+                .extend(trusted.filter_map(|(generation, key)| issuer(authority, generation, key)));
+            let revoked = ledger
+                .revocations(authority, cluster.now())
+                .await
+                .map_err(ClusterError::Ledger)?;
+            trust
+                .revoked
+                .extend(revoked.into_iter().map(|revoked| revoked.serial));
+        }
+        Ok(trust)
     }
 
     /// This trust without the keys that the cluster no longer trusts: what is left when it cannot be read who was revoked since.
     ///
     /// # Errors
-    /// When the cluster has no user authority.
+    /// When the cluster lacks one of the authorities.
     pub fn narrowed(&self, cluster: &Cluster) -> Result<Self, ClusterError> {
-        let view = cluster.authority(AuthorityType::User)?;
-        let still: HashSet<SpkiSha256> = view
-            .record
-            .trusted()
-            .map(|(_, key)| key.public_key.spki_sha256())
-            .collect();
+        let mut still: HashSet<SpkiSha256> = HashSet::new();
+        for authority in AUTHORITIES {
+            let view = cluster.authority(authority)?;
+            still.extend(view.record.trusted().map(|(_, key)| key.public_key.spki_sha256()));
+        }
         let mut narrowed = self.clone();
         narrowed.issuers.retain(|hash, _| still.contains(hash));
         Ok(narrowed)
@@ -80,14 +86,20 @@ impl ClientTrust {
         self.issuers.values().map(|issuer| issuer.certificate.as_slice())
     }
 
-    /// The generations that are trusted.
-    pub fn generations(&self) -> BTreeSet<Generation> {
-        self.issuers.values().map(|issuer| issuer.generation).collect()
+    /// The generations of an authority that are trusted.
+    pub fn generations(&self, authority: AuthorityType) -> BTreeSet<Generation> {
+        let of = self
+            .issuers
+            .values()
+            .filter(|issuer| issuer.authority == authority);
+        of.map(|issuer| issuer.generation).collect()
     }
 
-    /// Whether the key is trusted.
-    pub fn trusts(&self, issuer: SpkiSha256) -> bool {
-        self.issuers.contains_key(&issuer)
+    /// Whose key it is, and of which generation, when it is trusted.
+    pub fn issuer(&self, key: SpkiSha256) -> Option<(AuthorityType, Generation)> {
+        self.issuers
+            .get(&key)
+            .map(|issuer| (issuer.authority, issuer.generation))
     }
 
     /// The trusted key that signed a certificate, if one did.
@@ -105,12 +117,17 @@ impl ClientTrust {
     }
 }
 
-fn issuer(generation: Generation, key: &AuthorityKey) -> Option<(SpkiSha256, TrustedIssuer)> {
+fn issuer(
+    authority: AuthorityType,
+    generation: Generation,
+    key: &AuthorityKey,
+) -> Option<(SpkiSha256, TrustedIssuer)> {
     let certificate = key.certificate.as_ref()?.0.clone();
     let public_key = key.public_key.clone();
     Some((
         public_key.spki_sha256(),
         TrustedIssuer {
+            authority,
             generation,
             public_key,
             certificate,
@@ -120,11 +137,21 @@ fn issuer(generation: Generation, key: &AuthorityKey) -> Option<(SpkiSha256, Tru
 
 #[cfg(test)]
 impl ClientTrust {
-    /// Trust in these keys, for tests.
+    /// Trust in these keys of the user authority, for tests.
     pub(crate) fn of(certificates: &[&Certificate], revoked: &[&str]) -> Self {
+        Self::of_authority(AuthorityType::User, certificates, revoked)
+    }
+
+    /// Trust in these keys of an authority, for tests.
+    pub(crate) fn of_authority(
+        authority: AuthorityType,
+        certificates: &[&Certificate],
+        revoked: &[&str],
+    ) -> Self {
         let issuers = certificates.iter().map(|certificate| {
             let public_key = certificate.public_key().clone();
             let issuer = TrustedIssuer {
+                authority,
                 generation: Generation::FIRST,
                 public_key: public_key.clone(),
                 certificate: certificate.der().to_vec(),

@@ -168,6 +168,16 @@ impl Cluster {
             })
     }
 
+    /// Random bytes.
+    pub const fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+
+    /// The clock.
+    pub const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The time.
     pub fn now(&self) -> UnixSeconds {
         self.clock.now()

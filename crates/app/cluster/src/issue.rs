@@ -159,8 +159,31 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::issue_x509`].
     pub async fn issue_ssh(&self, actor: &Actor, issue: &IssueSsh) -> Result<Credential, ClusterError> {
+        let signer = self.signer_for_issue(issue.request.profile().authority(), KeyForm::Ssh)?;
+        self.issue_ssh_by(actor, issue, &signer).await
+    }
+
+    /// Issues an SSH certificate by the generation that servers present now: the certificate of a host.
+    ///
+    /// # Errors
+    /// As [`Cluster::issue_x509`].
+    pub async fn issue_server_ssh(
+        &self,
+        actor: &Actor,
+        issue: &IssueSsh,
+    ) -> Result<Credential, ClusterError> {
+        let view = self.authority(issue.request.profile().authority())?;
+        let signer = self.signer_of(&view, view.record.desired().servers_use, KeyForm::Ssh)?;
+        self.issue_ssh_by(actor, issue, &signer).await
+    }
+
+    async fn issue_ssh_by(
+        &self,
+        actor: &Actor,
+        issue: &IssueSsh,
+        signer: &Signer,
+    ) -> Result<Credential, ClusterError> {
         let profile = issue.request.profile();
-        let signer = self.signer_for_issue(profile.authority(), KeyForm::Ssh)?;
         let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
         let mut nonce = [0; 32];
         self.entropy
@@ -177,8 +200,8 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_ssh(plan, profile).map_err(lint_refusal)?;
-        let issued = self.issue(actor, &signer, linted, &issue.allowed_by).await?;
-        Ok(Credential::new(&signer, issued))
+        let issued = self.issue(actor, signer, linted, &issue.allowed_by).await?;
+        Ok(Credential::new(signer, issued))
     }
 
     /// Issues a token.

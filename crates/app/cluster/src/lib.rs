@@ -19,6 +19,7 @@ mod mint;
 mod plan;
 mod prepare;
 mod record;
+mod remote;
 mod retire;
 mod revoke;
 mod rotator;

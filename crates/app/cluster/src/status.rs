@@ -295,6 +295,7 @@ pub fn actor_name(actor: &Actor) -> String {
         Actor::Identity { user, remote: _ } => user.clone(),
         Actor::Claimed { user, remote: _ } => format!("{user} (not proved)"),
         Actor::Host { host_id, remote: _ } => host_id.clone(),
+        Actor::Anonymous { remote } => remote.clone(),
         Actor::System => "signetd".into(),
     }
 }

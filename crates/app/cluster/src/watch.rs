@@ -25,6 +25,7 @@ use crate::ClusterError;
 use crate::documents;
 use crate::record::AuthorityRecord;
 use crate::record::ServerRecord;
+use crate::remote::Remote;
 use crate::status::Alert;
 
 /// An auth server not seen for this long, in seconds, does not hold a rotation back.
@@ -33,10 +34,10 @@ const LIVE_SECONDS: i64 = 120;
 /// How long an unusual move of the clock keeps keys from being destroyed, and the least that is unusual.
 const CLOCK_DOUBT: Ttl = Ttl::from_hours(1);
 
-/// What a listener of this server proves of itself.
+/// What a listener of this server, or an agent on another host, proves of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
-    /// The name it is known by, such as `auth/api`.
+    /// The name it is known by, such as `auth/api` or `node web-1`.
     pub name: String,
     /// Whose credentials it presents, or whom it trusts.
     pub authority: AuthorityType,
@@ -52,6 +53,7 @@ pub struct Presence {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     present: Mutex<BTreeMap<(String, AuthorityType), Presence>>,
+    pub(crate) remote: Mutex<BTreeMap<String, Remote>>,
     lost: Mutex<BTreeMap<String, String>>,
     held: Mutex<BTreeMap<AuthorityType, String>>,
     alerts: Mutex<BTreeMap<String, UnixSeconds>>,
@@ -220,7 +222,7 @@ impl Cluster {
         &self,
         record: &AuthorityRecord,
     ) -> Result<(Vec<Party>, Vec<Owner>), ClusterError> {
-        let parties = lock(&self.watch.present)
+        let mut parties: Vec<Party> = lock(&self.watch.present)
             .values()
             .filter(|presence| presence.authority == record.authority)
             .map(|presence| Party {
@@ -231,6 +233,7 @@ impl Cluster {
                 live: true,
             })
             .collect();
+        parties.extend(self.remote_parties(record.authority));
         let mut proven = BTreeSet::new();
         if let Some(incoming) = record.desired().incoming {
             for key in record.keys_of(incoming) {

@@ -114,6 +114,7 @@ pub fn seal(envelope: &Envelope, previous: Head) -> Result<Entry, TooLarge> {
             line.text("agent_id", host_id);
             line.text("addr.remote", remote);
         }
+        Actor::Anonymous { remote } => line.text("addr.remote", remote),
         Actor::System => {}
     }
     line.word("actor_kind", actor.kind());

@@ -39,6 +39,12 @@ pub enum Actor {
         #[serde(rename = "addr.remote")]
         remote: String,
     },
+    /// Somebody who gives no name, such as a machine that joins.
+    Anonymous {
+        /// Where the connection came from: address and port.
+        #[serde(rename = "addr.remote")]
+        remote: String,
+    },
     /// The auth service itself: schedules, reconciliation, start.
     System,
 }
@@ -50,7 +56,7 @@ impl Actor {
             Self::Local { user, uid: _ }
             | Self::Identity { user, remote: _ }
             | Self::Claimed { user, remote: _ } => Some(user),
-            Self::Host { .. } | Self::System => None,
+            Self::Host { .. } | Self::Anonymous { .. } | Self::System => None,
         }
     }
 
@@ -61,6 +67,7 @@ impl Actor {
             Self::Identity { .. } => "identity",
             Self::Claimed { .. } => "claimed",
             Self::Host { .. } => "host",
+            Self::Anonymous { .. } => "anonymous",
             Self::System => "system",
         }
     }

@@ -151,8 +151,10 @@ fn only_people_bots_and_operators_of_this_cluster_are_let_in() {
     for kind in [IdentityKind::User, IdentityKind::Bot, IdentityKind::Operator] {
         assert!(meet(Some(&identity(kind, &["editor"]))).is_ok(), "{kind:?}");
     }
+    // A host's name under the user authority is nobody's.
+    let host = identity(IdentityKind::Host, &["editor"]);
+    assert_eq!(meet(Some(&host)), Err(Stranger::NotTrusted));
     for kind in [
-        IdentityKind::Host,
         IdentityKind::DatabaseClient,
         IdentityKind::DatabaseServer,
         IdentityKind::Workload,
@@ -168,6 +170,27 @@ fn only_people_bots_and_operators_of_this_cluster_are_let_in() {
         ..identity(IdentityKind::User, &["editor"])
     };
     assert!(matches!(meet(Some(&elsewhere)), Err(Stranger::OtherCluster(_))));
+}
+
+#[test]
+fn a_host_has_no_right_of_a_person_and_a_person_none_by_the_host_authority() {
+    let authority = Authority::new();
+    let trust = ClientTrust::of_authority(AuthorityType::Host, &[&authority.certificate], &[]);
+    let meet = |kind, roles: &[&str]| {
+        recognise(
+            &peer(&trust, authority.sign(Some(&identity(kind, roles)))),
+            &trust,
+            NOW,
+        )
+    };
+    let host = meet(IdentityKind::Host, &["node", "editor"]).unwrap();
+    assert!(matches!(&host, Caller::Host { .. }));
+    for (permission, _) in crate::permission::TABLE {
+        assert!(!crate::permission::permits(&host, permission), "{permission}");
+    }
+    for kind in [IdentityKind::User, IdentityKind::Bot, IdentityKind::Operator] {
+        assert_eq!(meet(kind, &["editor"]), Err(Stranger::NotTrusted), "{kind:?}");
+    }
 }
 
 #[test]

@@ -19,35 +19,28 @@ use crate::world::Choices;
 use crate::world::World;
 
 const SHORT: Duration = Duration::from_millis(200);
-/// Far more than SHORT, and less than the limits in use otherwise.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Far more than SHORT, and far less than the limits of the default choices: what ends within it was not ended by those.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-fn hurried() -> Choices {
-    let limits = |limits: ConnectionLimits| ConnectionLimits {
-        handshake: SHORT,
-        head: SHORT,
-        ..limits
-    };
-    Choices {
-        api: limits(ConnectionLimits::API),
-        web: limits(ConnectionLimits::WEB),
-        ..Choices::default()
-    }
+/// Default choices, but for this change of both listeners' limits.
+fn limited(change: impl Fn(&mut ConnectionLimits)) -> Choices {
+    let mut choices = Choices::default();
+    change(&mut choices.api);
+    change(&mut choices.web);
+    choices
 }
 
 /// Waits for the server to close the connection.
 async fn closes(mut stream: impl AsyncReadExt + Unpin) -> bool {
-    let begun = Instant::now();
     let mut rest = Vec::new();
-    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest))
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest))
         .await
-        .is_ok();
-    closed && begun.elapsed() < PATIENCE
+        .is_ok()
 }
 
 #[tokio::test]
 async fn whoever_does_not_shake_hands_is_shown_the_door() {
-    let world = World::with(hurried()).await;
+    let world = World::with(limited(|limits| limits.handshake = SHORT)).await;
     for address in [world.api, world.web] {
         let silent = TcpStream::connect(address).await.unwrap();
         assert!(closes(silent).await);
@@ -59,7 +52,7 @@ async fn whoever_does_not_shake_hands_is_shown_the_door() {
 
 #[tokio::test]
 async fn whoever_sends_a_head_drop_by_drop_is_shown_the_door() {
-    let world = World::with(hurried()).await;
+    let world = World::with(limited(|limits| limits.head = SHORT)).await;
     let mut slow = shake_hands(world.web, config(&world, None)).await.unwrap();
     slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: loc")
         .await
@@ -70,15 +63,7 @@ async fn whoever_sends_a_head_drop_by_drop_is_shown_the_door() {
 
 #[tokio::test]
 async fn a_connection_ends_with_its_age() {
-    let limits = ConnectionLimits {
-        age: SHORT,
-        ..ConnectionLimits::WEB
-    };
-    let world = World::with(Choices {
-        web: limits,
-        ..Choices::default()
-    })
-    .await;
+    let world = World::with(limited(|limits| limits.age = SHORT)).await;
     let idle = shake_hands(world.web, config(&world, None)).await.unwrap();
     assert!(closes(idle).await);
 }
@@ -90,35 +75,60 @@ async fn an_address_that_asks_too_often_is_told_when_to_return() {
         burst: 5,
         per_second: 1,
     };
-    let limits = ConnectionLimits {
-        address: Some(address),
-        ..ConnectionLimits::WEB
-    };
-    let world = World::with(Choices {
-        web: limits,
-        ..Choices::default()
-    })
-    .await;
+    let world = World::with(limited(|limits| limits.address = Some(address))).await;
     let mut anybody = web(&world).await;
-    let mut statuses = Vec::new();
-    for _ in 0..6 {
-        statuses.push(anybody.get("/healthz").await.status.as_u16());
+    // The connection took one of the five.
+    for _ in 0..4 {
+        assert_eq!(anybody.get("/healthz").await.status.as_u16(), 200);
     }
-    assert_eq!(statuses, [200, 200, 200, 200, 429, 429]);
-    let told = anybody.get("/healthz").await;
+    // On a machine that needs seconds for a request, its share comes back as fast as it is used: more of them at once.
+    let mut told = None;
+    for _ in 0..1_000 {
+        let answer = anybody.get("/healthz").await;
+        match answer.status.as_u16() {
+            200 => {}
+            _ => {
+                told = Some(answer);
+                break;
+            }
+        }
+    }
+    let told = told.expect("a thousand requests in a row are too many");
     assert_eq!(
         (
+            told.status.as_u16(),
             told.code().as_str(),
             told.headers["retry-after"].to_str().unwrap()
         ),
-        ("too_many_requests", "1")
+        (429, "too_many_requests", "1")
     );
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
-    let _second = shake_hands(world.web, config(&world, None)).await.unwrap();
+    // Whoever waits is served again.
+    let deadline = Instant::now() + PATIENCE;
+    while anybody.get("/healthz").await.status.as_u16() != 200 {
+        assert!(Instant::now() < deadline, "its share does not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_connections() {
+    let address = AddressLimits {
+        connections_max: 2,
+        burst: 1_000,
+        per_second: 1_000,
+    };
+    let world = World::with(limited(|limits| limits.address = Some(address))).await;
+    let (_first, second) = (web(&world).await, web(&world).await);
     assert!(
         shake_hands(world.web, config(&world, None)).await.is_err(),
         "a third connection of one address"
     );
+    drop(second);
+    let deadline = Instant::now() + PATIENCE;
+    while shake_hands(world.web, config(&world, None)).await.is_err() {
+        assert!(Instant::now() < deadline, "those who leave make room");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -134,13 +144,9 @@ async fn one_address_cannot_hold_the_api_before_it_shakes_hands() {
     for _ in 0..share {
         silent.push(TcpStream::connect(world.api).await.unwrap());
     }
-    let begun = Instant::now();
+    // Not by the limit on handshakes, for which the test does not wait.
     let one_more = TcpStream::connect(world.api).await.unwrap();
     assert!(closes(one_more).await);
-    assert!(
-        begun.elapsed() < Duration::from_secs(2),
-        "it is not even waited for"
-    );
     drop(silent);
     let deadline = Instant::now() + PATIENCE;
     while shake_hands(world.api, config(&world, Some(&user))).await.is_err() {
@@ -214,15 +220,7 @@ async fn the_connection_of_a_revoked_certificate_is_closed() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait() {
-    let limits = ConnectionLimits {
-        connections_max: 1,
-        ..ConnectionLimits::WEB
-    };
-    let world = World::with(Choices {
-        web: limits,
-        ..Choices::default()
-    })
-    .await;
+    let world = World::with(limited(|limits| limits.connections_max = 1)).await;
     let first = web(&world).await;
     let second = tokio::time::timeout(
         Duration::from_millis(300),
@@ -243,7 +241,7 @@ async fn a_read_that_takes_too_long_is_given_up() {
     };
     let world = World::with(Choices {
         requests,
-        doctor_takes: PATIENCE,
+        doctor_takes: Duration::from_secs(3_600),
         ..Choices::default()
     })
     .await;

@@ -58,7 +58,12 @@ async fn a_handshake_needs_a_certificate_of_the_user_authority() {
             None,
         )
         .await;
-    assert!(is_refused(&world, config(&world, Some(&host))).await, "a host's");
+    // A machine is let in, and has none of these rights.
+    let stream = shake_hands(world.api, config(&world, Some(&host))).await.unwrap();
+    let mut connection = Connection::over(stream).await;
+    for path in ["/v1/status", "/v1/cert_authorities", "/v1/keys", "/v1/version"] {
+        assert_eq!(connection.get(path).await.status, 403, "{path}");
+    }
     let client = world
         .issue(
             X509Request::DatabaseClient {

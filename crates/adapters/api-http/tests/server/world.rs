@@ -171,6 +171,20 @@ impl KeyBackend for Moody {
     }
 }
 
+/// Longer than any test waits for anything, however slow the machine.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// These limits, without those that a busy machine might run into.
+fn unhurried(limits: ConnectionLimits) -> ConnectionLimits {
+    ConnectionLimits {
+        handshake: LONG,
+        head: LONG,
+        age: LONG,
+        drain: LONG,
+        ..limits
+    }
+}
+
 /// What a test chooses of its server.
 #[derive(Clone)]
 pub(crate) struct Choices {
@@ -185,9 +199,13 @@ pub(crate) struct Choices {
 impl Default for Choices {
     fn default() -> Self {
         Self {
-            requests: RequestLimits::DEFAULT,
-            api: ConnectionLimits::API,
-            web: ConnectionLimits::WEB,
+            requests: RequestLimits {
+                read: LONG,
+                change: LONG,
+                ..RequestLimits::DEFAULT
+            },
+            api: unhurried(ConnectionLimits::API),
+            web: unhurried(ConnectionLimits::WEB),
             doctor_takes: Duration::ZERO,
             has_certificate: true,
         }

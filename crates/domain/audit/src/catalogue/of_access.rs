@@ -8,70 +8,90 @@ macro_rules! of_access {
             UserLogin "user.login" ["SU001I", "SU001W"] by outcome; {
                 /// Whether it failed.
                 outcome: Outcome,
-                /// How: `totp`, `webauthn`, `recovery_code`; `none` when it did not come so far.
+                /// How.
                 method: String,
                 /// What was asked for: `cli` or `web`.
                 client: String,
-            }
-            /// A user came into being.
-            UserCreated "user.create" ["SU002I"]; {
-                /// The user's name.
-                name: String,
-                /// The roles.
-                roles: Vec<String>,
-            }
-            /// A user's roles or traits change.
-            UserUpdated "user.update" ["SU003I"]; {
-                /// The user's name.
-                name: String,
-                /// The roles from now on.
-                roles: Vec<String>,
-            }
-            /// A user is removed, with every credential.
-            UserDeleted "user.delete" ["SU004I"]; {
-                /// The user's name.
-                name: String,
-            }
-            /// A link was made by which a user sets a password and a second factor.
-            InviteCreated "user.invite" ["SU005I"]; {
-                /// The user's name.
-                name: String,
-                /// What for: `signup` or `reset`.
-                purpose: String,
-                /// When the link ends.
-                expires: UnixSeconds,
-            }
-            /// A user set a password.
-            PasswordChanged "user.password_change" ["SU006I"]; {
-                /// The user's name.
-                name: String,
-            }
-            /// A user has one more second factor.
-            FactorAdded "mfa.add" ["SU007I"]; {
-                /// The user's name.
-                name: String,
-                /// The name of the second factor.
-                device: String,
-                /// What it is: `totp`, `webauthn` or `recovery_codes`.
-                kind: String,
-            }
-            /// A user has one second factor less.
-            FactorRemoved "mfa.delete" ["SU008I"]; {
-                /// The user's name.
-                name: String,
-                /// The name of the second factor.
-                device: String,
-                /// What it was.
-                kind: String,
+                /// The id of the second factor.
+                device: Option<String>,
             }
             /// Log-ins of a user are refused for a while, because too many failed.
-            UserLockedOut "user.lockout" ["SU009W"]; {
-                /// The user's name.
-                name: String,
+            LoginLocked "user.login.lockout" ["SU002W"]; {
+                /// The user whose credentials they are.
+                account: String,
+                /// Whose attempts are refused: an address, its network, or those never seen before.
+                source: String,
+                /// How many attempts failed.
+                failures: u64,
                 /// Until when.
                 until: UnixSeconds,
-                /// Whose attempts are refused: an address, or `every address`.
-                scope: String,
+            }
+            /// A link was made by which a user sets a password and a second factor.
+            InviteCreated "user.invite.create" ["SU003I"]; {
+                /// The user whose credentials they are.
+                account: String,
+                /// What for.
+                purpose: String,
+                /// Its end, when it has one.
+                expires: UnixSeconds,
+            }
+            /// Such a link was used, or somebody tried to.
+            InviteUsed "user.invite.use" ["SU004I", "SU004W"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The user whose credentials they are.
+                account: String,
+                /// What for.
+                purpose: String,
+            }
+            /// A user sets a password, or tried to.
+            PasswordChanged "user.password_change" ["SU005I", "SU005W"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The user whose credentials they are.
+                account: String,
+                /// What led to it: `change`, `signup` or `reset`.
+                cause: String,
+            }
+            /// A user has one more second factor, or tried to.
+            SecondFactorAdded "mfa.add" ["SU006I", "SU006W"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The user whose credentials they are.
+                account: String,
+                /// The id of the second factor.
+                device: String,
+                /// What its owner calls it.
+                device_name: String,
+                /// What it is: `totp` or `webauthn`.
+                device_kind: String,
+            }
+            /// A user has one second factor less, or tried to.
+            SecondFactorDeleted "mfa.delete" ["SU007I", "SU007W"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The user whose credentials they are.
+                account: String,
+                /// The id of the second factor.
+                device: String,
+                /// What its owner calls it.
+                device_name: String,
+                /// What it is: `totp` or `webauthn`.
+                device_kind: String,
+            }
+            /// A user was given new recovery codes; the old ones end.
+            RecoveryCodesMade "recovery_code.generate" ["SU008I"]; {
+                /// The user whose credentials they are.
+                account: String,
+                /// How many.
+                count: u64,
+            }
+            /// A recovery code was used up.
+            RecoveryCodeUsed "recovery_code.use" ["SU009I"]; {
+                /// The user whose credentials they are.
+                account: String,
+                /// How many are left.
+                remaining: u64,
             }
             /// Somebody proved anew who they are, for a privileged act, or failed to.
             Reauthenticated "privilege_token.create" ["SU010I", "SU010W"] by outcome; {
@@ -79,103 +99,223 @@ macro_rules! of_access {
                 outcome: Outcome,
                 /// What for.
                 purpose: String,
+                /// How.
+                method: String,
+            }
+            /// A session of the web began.
+            WebSessionCreated "web_session.create" ["SU011I"]; {
+                /// The id of the session of the web.
+                session: String,
+                /// Its end, when it has one.
+                expires: UnixSeconds,
             }
             /// A session of the web ended.
-            UserLoggedOut "user.logout" ["SU011I"]; {
-                /// Why: `asked`, `idle`, `expired`, `locked`, `removed`.
+            WebSessionEnded "web_session.delete" ["SU012I"]; {
+                /// The user whose credentials they are.
+                account: String,
+                /// The id of the session of the web.
+                session: String,
+                /// Why.
                 reason: String,
             }
+            /// A user's password, second factors and sessions are removed.
+            CredentialsDeleted "user.credentials.delete" ["SU013I"]; {
+                /// The user whose credentials they are.
+                account: String,
+                /// Why.
+                reason: String,
+            }
+            /// A user who failed too often may try again.
+            LockoutLifted "user.login.unlock" ["SU014I"]; {
+                /// The user whose credentials they are.
+                account: String,
+            }
 
-            /// A role came into being.
-            RoleCreated "role.created" ["SP000I"]; {
+            /// A user comes into being.
+            UserCreated "user.create" ["SP000I", "SP000E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// Its name.
+                name: String,
+                /// The roles.
+                roles: Vec<String>,
+                /// Its end, when it has one.
+                expires: Option<UnixSeconds>,
+            }
+            /// A user's roles or traits change.
+            UserUpdated "user.update" ["SP001I", "SP001E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// Its name.
+                name: String,
+                /// The roles.
+                roles: Vec<String>,
+                /// Its end, when it has one.
+                expires: Option<UnixSeconds>,
+            }
+            /// A user is removed, with every credential.
+            UserDeleted "user.delete" ["SP002I", "SP002E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// Its name.
+                name: String,
+            }
+            /// A role comes into being.
+            RoleCreated "role.created" ["SP003I", "SP003E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
                 /// Its name.
                 name: String,
             }
             /// A role changes.
-            RoleUpdated "role.updated" ["SP001I"]; {
+            RoleUpdated "role.updated" ["SP004I", "SP004E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
                 /// Its name.
                 name: String,
             }
             /// A role is removed.
-            RoleDeleted "role.deleted" ["SP002I"]; {
+            RoleDeleted "role.deleted" ["SP005I", "SP005E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
                 /// Its name.
                 name: String,
             }
-            /// A document of settings changes.
-            SettingsUpdated "settings.update" ["SP003I"]; {
-                /// Its kind, such as `cluster_auth_preference`.
-                kind: String,
-                /// Its name.
-                name: String,
-            }
-            /// A lock was made: its target is refused and cut off.
-            LockCreated "lock.created" ["SP004I"]; {
+            /// A lock is made: its target is refused and cut off.
+            LockCreated "lock.created" ["SP006I", "SP006E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
                 /// Its name.
                 name: String,
                 /// Whom it locks out, such as `user=alice`.
-                target: Vec<String>,
-                /// Its end, when it has one.
-                expires: Option<UnixSeconds>,
+                target: String,
                 /// What is said to those it locks out.
                 message: Option<String>,
-            }
-            /// A lock is removed.
-            LockDeleted "lock.deleted" ["SP005I"]; {
-                /// Its name.
-                name: String,
-            }
-
-            /// A token to join with was made.
-            JoinTokenCreated "join_token.create" ["SJ000I"]; {
-                /// Its name, which is not the secret.
-                name: String,
-                /// The system roles it gives.
-                roles: Vec<String>,
                 /// Its end, when it has one.
                 expires: Option<UnixSeconds>,
-                /// How often it can be used; absent when as often as one likes.
-                uses: Option<u64>,
             }
-            /// A token to join with is removed.
-            JoinTokenDeleted "join_token.delete" ["SJ001I"]; {
+            /// A lock changes.
+            LockUpdated "lock.updated" ["SP007I", "SP007E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
                 /// Its name.
                 name: String,
+                /// Whom it locks out, such as `user=alice`.
+                target: String,
+                /// What is said to those it locks out.
+                message: Option<String>,
+                /// Its end, when it has one.
+                expires: Option<UnixSeconds>,
             }
-            /// A machine joined the cluster, or tried to.
+            /// A lock is removed.
+            LockDeleted "lock.deleted" ["SP008I", "SP008E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// Its name.
+                name: String,
+                /// Whom it locks out, such as `user=alice`.
+                target: String,
+            }
+            /// How people prove who they are changes.
+            AuthPreferenceUpdated "auth_preference.update" ["SP009I", "SP009E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// What changes, field by field.
+                changes: Vec<String>,
+            }
+            /// How connections are kept changes.
+            NetworkingConfigUpdated "cluster_networking_config.update" ["SP010I", "SP010E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// What changes, field by field.
+                changes: Vec<String>,
+            }
+            /// What of sessions is recorded changes.
+            RecordingConfigUpdated "session_recording_config.update" ["SP011I", "SP011E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// What changes, field by field.
+                changes: Vec<String>,
+            }
+
+            /// A token to join with is made.
+            JoinTokenCreated "join_token.create" ["SJ000I", "SJ000E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// Which token: the first digits of its hash, never the secret.
+                token: String,
+                /// The roles.
+                roles: Vec<String>,
+                /// How often it can be used; absent when as often as one likes.
+                uses: Option<u64>,
+                /// Its end, when it has one.
+                expires: Option<UnixSeconds>,
+            }
+            /// A token to join with is removed.
+            JoinTokenDeleted "join_token.delete" ["SJ001I", "SJ001E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// Which token: the first digits of its hash, never the secret.
+                token: String,
+            }
+            /// A machine joins the cluster, or tried to.
             InstanceJoined "instance.join" ["SJ002I", "SJ002E"] by outcome; {
                 /// Whether it failed.
                 outcome: Outcome,
-                /// The host's id; absent when it has got none.
-                host_id: Option<String>,
+                /// The host's id; empty when it has got none.
+                host_id: String,
                 /// What it calls itself.
                 node_name: String,
-                /// The system roles it asked for.
+                /// The roles.
                 roles: Vec<String>,
-                /// How it proved itself: `token`, `static_token`.
+                /// Which token: the first digits of its hash, never the secret.
+                token: Option<String>,
+                /// How.
                 method: String,
             }
             /// A machine asked for new certificates before its old ones end.
             InstanceRenewed "instance.renew" ["SJ003I", "SJ003E"] by outcome; {
                 /// Whether it failed.
                 outcome: Outcome,
-                /// The host's id.
+                /// The host's id; empty when it has got none.
                 host_id: String,
-            }
-            /// A machine was removed: it is refused from now on, and its id never comes back.
-            InstanceRemoved "instance.remove" ["SJ004I"]; {
-                /// The host's id.
-                host_id: String,
-                /// What it was called.
+                /// What it calls itself.
                 node_name: String,
+                /// The roles.
+                roles: Vec<String>,
             }
-            /// A server without an agent was registered, or its registration changes.
-            NodeRegistered "node.register" ["SJ005I"]; {
-                /// The host's id.
+            /// A server without an agent is registered.
+            NodeCreated "node.create" ["SJ004I", "SJ004E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The host's id; empty when it has got none.
                 host_id: String,
                 /// What it is called.
-                node_name: String,
+                hostname: String,
                 /// Where it is reached.
                 addr: String,
+            }
+            /// The registration of a server changes.
+            NodeUpdated "node.update" ["SJ005I", "SJ005E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The host's id; empty when it has got none.
+                host_id: String,
+                /// What it is called.
+                hostname: String,
+                /// Where it is reached.
+                addr: String,
+            }
+            /// A machine is removed: it is refused from now on, and its id never comes back.
+            NodeRemoved "node.remove" ["SJ006I", "SJ006E"] by outcome; {
+                /// Whether it failed.
+                outcome: Outcome,
+                /// The host's id; empty when it has got none.
+                host_id: String,
+                /// What it is called.
+                hostname: String,
+                /// Why.
+                reason: Option<String>,
             }
 
             /// A session on a host begins.

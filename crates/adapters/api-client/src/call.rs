@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use api_types::ErrorBody;
 use api_types::Method;
-use api_types::Route;
+use api_types::PRIVILEGE_HEADER;
+use api_types::SecretText;
 use http_body_util::BodyExt;
 use http_body_util::Full;
 use http_body_util::LengthLimitError;
@@ -24,10 +25,28 @@ use crate::query;
 /// One call: a connection of its own, a request, the whole answer.
 pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a Endpoint,
-    pub(crate) route: Route,
-    /// What stands for `{id}` in the path.
-    pub(crate) id: Option<&'a str>,
+    pub(crate) method: Method,
+    /// The path, with what stands for its parameters.
+    pub(crate) path: String,
+    /// A proof of having said anew who one is.
+    pub(crate) privilege: Option<&'a SecretText>,
     pub(crate) deadline: Duration,
+}
+
+/// A path with its parameters, in their order, instead of `{name}`.
+pub(crate) fn path(template: &str, parameters: &[&str]) -> String {
+    let mut parameters = parameters.iter();
+    let segments = template.split('/').map(|segment| {
+        if segment.starts_with('{') {
+            parameters
+                .next()
+                .map(|value| query::escape(value))
+                .unwrap_or_default()
+        } else {
+            segment.to_owned()
+        }
+    });
+    segments.collect::<Vec<String>>().join("/")
 }
 
 impl Call<'_> {
@@ -41,7 +60,10 @@ impl Call<'_> {
     }
 
     /// Sends a request with a JSON body.
-    pub(crate) async fn post<A: DeserializeOwned>(&self, body: &impl Serialize) -> Result<A, ClientError> {
+    pub(crate) async fn send_document<A: DeserializeOwned>(
+        &self,
+        body: &impl Serialize,
+    ) -> Result<A, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| ClientError::Unusable(error.to_string()))?;
         self.within_deadline(self.send("", Bytes::from(body))).await
     }
@@ -88,13 +110,12 @@ impl Call<'_> {
     }
 
     fn request(&self, query: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {
-        let path = match self.id {
-            Some(id) => self.route.path().replace("{id}", &query::escape(id)),
-            None => self.route.path().to_owned(),
-        };
-        let method = match self.route.method() {
+        let path = &self.path;
+        let method = match self.method {
             Method::Get => hyper::Method::GET,
             Method::Post => hyper::Method::POST,
+            Method::Put => hyper::Method::PUT,
+            Method::Delete => hyper::Method::DELETE,
         };
         let mut request = Request::builder()
             .method(method)
@@ -105,8 +126,11 @@ impl Call<'_> {
                 header::USER_AGENT,
                 concat!("signet-api-client/", env!("CARGO_PKG_VERSION")),
             );
-        if self.route.method() == Method::Post {
+        if matches!(self.method, Method::Post | Method::Put) {
             request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(privilege) = self.privilege {
+            request = request.header(PRIVILEGE_HEADER, privilege.expose());
         }
         request
             .body(Full::new(body))

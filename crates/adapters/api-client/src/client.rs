@@ -15,12 +15,14 @@ use api_types::ExportParameters;
 use api_types::Finding;
 use api_types::KeyDetail;
 use api_types::KeyVerdict;
+use api_types::Method;
 use api_types::RetireRequest;
 use api_types::RevokeAnswer;
 use api_types::RevokeRequest;
 use api_types::RotateAnswer;
 use api_types::RotateRequest;
 use api_types::Route;
+use api_types::SecretText;
 use api_types::SignAnswer;
 use api_types::SignRequest;
 use api_types::Status;
@@ -31,6 +33,7 @@ use api_types::Version;
 
 use crate::ClientError;
 use crate::Endpoint;
+use crate::call;
 use crate::call::Call;
 
 /// A client of one server. Cheap to make; it connects for every call.
@@ -38,6 +41,7 @@ use crate::call::Call;
 pub struct Client {
     endpoint: Endpoint,
     deadline: Duration,
+    privilege: Option<SecretText>,
 }
 
 /// How long a call may take as a whole, unless [`Client::with_deadline`] says otherwise. Making keys in a slow token
@@ -55,6 +59,7 @@ impl Client {
         Self {
             endpoint,
             deadline: DEADLINE,
+            privilege: None,
         }
     }
 
@@ -64,11 +69,25 @@ impl Client {
         Self { deadline, ..self }
     }
 
-    const fn call<'a>(&'a self, route: Route, id: Option<&'a str>) -> Call<'a> {
+    /// The same client, which shows with each call that its user said anew who they are.
+    #[must_use]
+    pub fn with_privilege(self, privilege: SecretText) -> Self {
+        Self {
+            privilege: Some(privilege),
+            ..self
+        }
+    }
+
+    fn call(&self, route: Route, id: Option<&str>) -> Call<'_> {
+        self.call_at(route.method(), call::path(route.path(), id.as_slice()))
+    }
+
+    pub(crate) fn call_at(&self, method: Method, path: String) -> Call<'_> {
         Call {
             endpoint: &self.endpoint,
-            route,
-            id,
+            method,
+            path,
+            privilege: self.privilege.as_ref(),
             deadline: self.deadline,
         }
     }
@@ -93,7 +112,7 @@ impl Client {
 
     /// Begins a rotation, moves it on, or plans it.
     pub async fn rotate(&self, request: &RotateRequest) -> Result<RotateAnswer, ClientError> {
-        self.call(Route::Rotate, None).post(request).await
+        self.call(Route::Rotate, None).send_document(request).await
     }
 
     /// The public material of an authority.
@@ -103,7 +122,7 @@ impl Client {
 
     /// Issues a credential.
     pub async fn sign(&self, request: &SignRequest) -> Result<SignAnswer, ClientError> {
-        self.call(Route::Sign, None).post(request).await
+        self.call(Route::Sign, None).send_document(request).await
     }
 
     /// The revocation lists of an authority, one per key.
@@ -123,22 +142,24 @@ impl Client {
 
     /// Has keys sign a challenge.
     pub async fn verify_keys(&self, request: &VerifyRequest) -> Result<Vec<KeyVerdict>, ClientError> {
-        self.call(Route::KeysVerify, None).post(request).await
+        self.call(Route::KeysVerify, None).send_document(request).await
     }
 
     /// Puts a key into quarantine.
     pub async fn retire_key(&self, id: &str, request: &RetireRequest) -> Result<KeyDetail, ClientError> {
-        self.call(Route::KeyRetire, Some(id)).post(request).await
+        self.call(Route::KeyRetire, Some(id)).send_document(request).await
     }
 
     /// Takes a key out of quarantine.
     pub async fn restore_key(&self, id: &str, request: &RetireRequest) -> Result<KeyDetail, ClientError> {
-        self.call(Route::KeyRestore, Some(id)).post(request).await
+        self.call(Route::KeyRestore, Some(id))
+            .send_document(request)
+            .await
     }
 
     /// Destroys what has sat out its quarantine, or tells what would be.
     pub async fn sweep_keys(&self, request: &SweepRequest) -> Result<SweepAnswer, ClientError> {
-        self.call(Route::KeysSweep, None).post(request).await
+        self.call(Route::KeysSweep, None).send_document(request).await
     }
 
     /// A page of audit events.
@@ -171,6 +192,8 @@ impl Client {
 
     /// Revokes a certificate.
     pub async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeAnswer, ClientError> {
-        self.call(Route::CertificatesRevoke, None).post(request).await
+        self.call(Route::CertificatesRevoke, None)
+            .send_document(request)
+            .await
     }
 }

@@ -13,6 +13,7 @@ use crate::CaPin;
 use crate::ClientError;
 use crate::Identity;
 use crate::IdentityError;
+use crate::ServerTrust;
 
 /// Where the server is and how it is spoken to.
 #[derive(Clone)]
@@ -45,20 +46,51 @@ impl Endpoint {
     /// When the address or the identity cannot be used.
     pub fn tls(address: &str, identity: Identity, pins: &[CaPin]) -> Result<Self, ClientError> {
         let unusable = |what: String| ClientError::Unusable(what);
-        let (host, port) = address.rsplit_once(':').ok_or_else(|| {
-            unusable(format!(
-                "{address:?} is no address: write host:port, such as auth.example.com:3025"
-            ))
-        })?;
-        if port.parse::<u16>().is_err() {
-            return Err(unusable(format!("{port:?} is no port")));
-        }
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let bare = check_address(address)?;
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|_| unusable(format!("{bare:?} is no host name")))?;
         let config = identity
             .tls(pins)
             .map_err(|error: IdentityError| unusable(error.to_string()))?;
+        Ok(Self(Kind::Tls {
+            address: address.to_owned(),
+            name,
+            config,
+        }))
+    }
+
+    /// The API of a cluster, reached at `address`, directly or through its proxy. The server is recognised by the cluster's name, which
+    /// is in its certificate whatever the address.
+    ///
+    /// # Errors
+    /// When the address or the identity cannot be used.
+    pub fn cluster(address: &str, cluster: &str, identity: Identity) -> Result<Self, ClientError> {
+        let unusable = |what: String| ClientError::Unusable(what);
+        check_address(address)?;
+        let name = ServerName::try_from(cluster.to_owned())
+            .map_err(|_| unusable(format!("{cluster:?} is no name of a cluster")))?;
+        let config = identity.tls(&[]).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self(Kind::Tls {
+            address: address.to_owned(),
+            name,
+            config,
+        }))
+    }
+
+    /// What a server serves to everybody, without showing who we are.
+    ///
+    /// # Errors
+    /// When the address or the trust cannot be used.
+    pub fn public(address: &str, trust: &ServerTrust) -> Result<Self, ClientError> {
+        let host = check_address(address)?;
+        let unusable = |what: String| ClientError::Unusable(what);
+        let name = match trust {
+            ServerTrust::Cluster { name, .. } => name.as_str(),
+            ServerTrust::Roots(_) | ServerTrust::Unverified => host,
+        };
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| unusable(format!("{name:?} is no host name")))?;
+        let config = trust.config().map_err(|error| unusable(error.to_string()))?;
         Ok(Self(Kind::Tls {
             address: address.to_owned(),
             name,
@@ -108,4 +140,18 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// The host of `host:port`, without the brackets of an IPv6 address.
+fn check_address(address: &str) -> Result<&str, ClientError> {
+    let unusable = |what: String| ClientError::Unusable(what);
+    let (host, port) = address.rsplit_once(':').ok_or_else(|| {
+        unusable(format!(
+            "{address:?} is no address: write host:port, such as auth.example.com:3025"
+        ))
+    })?;
+    if port.parse::<u16>().is_err() {
+        return Err(unusable(format!("{port:?} is no port")));
+    }
+    Ok(host.trim_start_matches('[').trim_end_matches(']'))
 }

@@ -47,6 +47,22 @@ pub enum IdentityError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaPin([u8; 32]);
 
+impl CaPin {
+    /// The pin of an authority's certificate.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn of(certificate: &[u8]) -> Result<Self, IdentityError> {
+        pin_of(certificate)
+    }
+}
+
+impl std::fmt::Display for CaPin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
 impl std::str::FromStr for CaPin {
     type Err = IdentityError;
 
@@ -90,6 +106,19 @@ impl Identity {
         })
     }
 
+    /// An identity of its parts: our certificate first in its chain, and the authorities to recognise servers by.
+    pub const fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        authorities: Vec<CertificateDer<'static>>,
+    ) -> Self {
+        Self {
+            chain,
+            key,
+            authorities,
+        }
+    }
+
     /// The TLS side of a client that is this identity, trusting its authorities; with pins, only those that are pinned.
     pub(crate) fn tls(self, pins: &[CaPin]) -> Result<Arc<rustls::ClientConfig>, IdentityError> {
         let Self {
@@ -114,7 +143,8 @@ impl Identity {
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, key)
             .map_err(damaged)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // By the first a proxy knows where the connection is for; what is spoken is the second.
+        config.alpn_protocols = vec![b"signet-auth".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 }

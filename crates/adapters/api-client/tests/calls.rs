@@ -65,7 +65,7 @@ fn app() -> Router {
         .route(
             "/v1/doctor",
             get(|| async {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_secs(3_600)).await;
                 Json(json!([]))
             }),
         )
@@ -328,9 +328,10 @@ async fn addresses_are_checked() {
             "{bad}"
         );
     }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    // Bound, so that nobody else listens there, and never listening.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = silent.local_addr().unwrap().to_string();
     let endpoint = Endpoint::tls(&address, pki.identity(&pki.host_ca), &[]).unwrap();
     assert!(matches!(
         Client::new(endpoint).version().await,

@@ -49,7 +49,7 @@ impl Protocol {
 
 /// Marks an answer after which the connection takes no more requests.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Last;
+pub struct Last;
 
 /// Serves a connection until it ends, its time is over, or everything stops. `admit` sees every request first: it may answer by
 /// itself, or add to the request what the connection knows.

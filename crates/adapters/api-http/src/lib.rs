@@ -29,14 +29,16 @@ mod web;
 
 pub use accept::{Face, HandedOver, TlsListener};
 pub use caller::{Caller, Peer, Role, Stranger};
+pub use connection::API_ALPN;
+pub use connection::Last;
 pub use limits::{AddressLimits, ConnectionLimits};
 pub use local::{LocalListener, SocketError};
 pub use openapi::openapi_json;
 pub use permission::{Holders, Permission, TABLE, permits};
-pub use problem::{CODES, Problem, Told};
+pub use problem::{CODES, Problem, Told, chain};
 pub use reference::reference_markdown;
 pub use request_id::RequestId;
-pub use router::api_router;
+pub use router::{api_router, deny, read as read_body, recognise};
 pub use service::{CheckLog, Examine, RequestLimits, Service, ServiceParts};
 pub use stop::{Stop, Stopper};
 pub use tls::{Front, ReloadError};

@@ -75,6 +75,8 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
         let method = match route.method() {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
+            Method::Put => HttpMethod::Put,
+            Method::Delete => HttpMethod::Delete,
         };
         paths = paths.path(route.path(), PathItem::new(method, operation));
     }

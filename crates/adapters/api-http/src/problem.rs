@@ -286,27 +286,7 @@ impl Problem {
 
     /// The answer, and a line in the log: faults with everything known of them, once.
     pub fn answer(&self, request_id: &RequestId, is_operator: bool) -> Response {
-        let told = self.told(is_operator);
-        let (request, code) = (request_id.as_str(), told.code);
-        if told.is_fault {
-            tracing::error!(request, code, error = %chain(self), "request failed");
-        } else {
-            tracing::debug!(request, code, error = %self, "request refused");
-        }
-        let Told {
-            status,
-            code,
-            message,
-            hint,
-            is_fault: _,
-        } = told;
-        let error = ErrorDetail {
-            code: code.to_owned(),
-            message,
-            hint,
-            request_id: request_id.to_string(),
-        };
-        let mut response = (status, Json(ErrorBody { error })).into_response();
+        let mut response = self.told(is_operator).answer(request_id, &chain(self));
         let headers = response.headers_mut();
         if let Self::TooMany { retry_after } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
@@ -316,6 +296,32 @@ impl Problem {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl Told {
+    /// The answer, and a line in the log with `cause`: everything known of it.
+    pub fn answer(self, request_id: &RequestId, cause: &str) -> Response {
+        let Self {
+            status,
+            code,
+            message,
+            hint,
+            is_fault,
+        } = self;
+        let request = request_id.as_str();
+        if is_fault {
+            tracing::error!(request, code, error = %cause, "request failed");
+        } else {
+            tracing::debug!(request, code, error = %cause, "request refused");
+        }
+        let error = ErrorDetail {
+            code: code.to_owned(),
+            message,
+            hint,
+            request_id: request_id.to_string(),
+        };
+        (status, Json(ErrorBody { error })).into_response()
     }
 }
 
@@ -504,7 +510,7 @@ fn say(status: StatusCode, code: &'static str, problem: &Problem, hint: &str) ->
 }
 
 /// An error with everything that led to it.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use api_types::Method;
 use api_types::Route;
 
 use crate::caller::Role;
@@ -17,10 +16,7 @@ pub fn reference_markdown() -> String {
     let mut page = include_str!("reference/head.md").to_owned();
     page.push_str("\n## Routes\n\n| route | right | what it is for |\n|---|---|---|\n");
     for route in Route::ALL {
-        let method = match route.method() {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
+        let method = route.method().as_str();
         let (path, right, summary) = (route.path(), Permission::of(route), summary(route));
         // Writing to a text does not fail.
         let _ = writeln!(page, "| `{method} {path}` | `{right}` | {summary} |");

@@ -59,6 +59,8 @@ const fn filter(method: Method) -> MethodFilter {
     match method {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
     }
 }
 
@@ -143,7 +145,7 @@ async fn serve(
             Ok(answered) => answered,
             Err(_) => Err(too_slow(limits.read, false)),
         },
-        Method::Post => {
+        Method::Post | Method::Put | Method::Delete => {
             // A change goes on when whoever asked for it hangs up or loses patience.
             let service = Arc::clone(service);
             let change = async move { endpoints::serve(&service, route, asked).await }.in_current_span();
@@ -173,7 +175,10 @@ fn is_at(route: Route, path: &str) -> bool {
 }
 
 /// Who asks. A connection that proved something that is no longer true is refused, and that is recorded.
-async fn recognise(service: &Service, peer: Option<Peer>) -> Result<Caller, Problem> {
+///
+/// # Errors
+/// [`Problem::Stranger`] when nobody is known at the other end.
+pub async fn recognise(service: &Service, peer: Option<Peer>) -> Result<Caller, Problem> {
     let Some(peer) = peer else {
         return Err(Problem::Stranger("the connection proved nothing".to_owned()));
     };
@@ -192,6 +197,25 @@ async fn recognise(service: &Service, peer: Option<Peer>) -> Result<Caller, Prob
             Err(Problem::Stranger(reason))
         }
     }
+}
+
+/// Records that a caller was refused something that rules of roles decide.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub async fn deny(
+    service: &Service,
+    caller: &Caller,
+    action: String,
+    reason: String,
+) -> Result<(), cluster::ClusterError> {
+    let denial = Denial {
+        actor: caller.actor(),
+        action,
+        kind: "forbidden",
+        reason,
+    };
+    service.record_denied(denial).await
 }
 
 /// Whom the other end claims to be, for the log.
@@ -241,7 +265,11 @@ pub(crate) async fn require(
     Err(Problem::Forbidden { user, permission })
 }
 
-async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, Problem> {
+/// The body as a whole.
+///
+/// # Errors
+/// When it is larger than `limit` bytes, or does not arrive.
+pub async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes, Problem> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {

@@ -121,6 +121,26 @@ impl Service {
         }
     }
 
+    /// The use cases of authorities.
+    pub const fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// Random bytes.
+    pub fn entropy(&self) -> &dyn Entropy {
+        self.entropy.as_ref()
+    }
+
+    /// Limits on what one caller may ask.
+    pub const fn limits(&self) -> RequestLimits {
+        self.limits
+    }
+
+    /// Where everybody reads what is public: a URL without a slash at its end.
+    pub fn web_url(&self) -> &str {
+        &self.web_url
+    }
+
     /// What needs attention now, the most severe first.
     pub fn alerts(&self) -> Vec<Alert> {
         let now = self.cluster.now();

@@ -7,6 +7,8 @@
 //! Requests refuse unknown fields and unknown values. Answers accept unknown fields, so that a client outlives an
 //! upgrade of its server.
 
+mod access_route;
+mod agents;
 mod alert;
 mod audit;
 mod cert_authority;
@@ -15,6 +17,8 @@ mod doctor;
 mod error;
 mod export;
 mod keys;
+mod login;
+mod people;
 mod rotate;
 mod route;
 mod secret;
@@ -22,6 +26,12 @@ mod sign;
 mod status;
 mod words;
 
+pub use access_route::AccessRoute;
+pub use agents::{
+    AgentEvent, AgentEventsRequest, AgentView, AgentViewParameters, HeartbeatRequest, JoinAnswer,
+    JoinRequest, NodeRow, OpensshCertificateAnswer, OpensshCertificateRequest, RenewRequest, TokenAnswer,
+    TokenRequest, TrustBundle,
+};
 pub use alert::{Alert, Severity};
 pub use audit::{AuditVerdict, EventPage, EventParameters};
 pub use cert_authority::{
@@ -36,6 +46,15 @@ pub use error::{ErrorBody, ErrorDetail};
 pub use export::{Export, ExportFile, ExportFormat, ExportParameters, ExportStatus};
 pub use keys::{
     KeyDetail, KeyState, KeyVerdict, RetireRequest, SweepAnswer, SweepRequest, SweepRow, VerifyRequest,
+};
+pub use login::{
+    HostTrust, InviteChallenge, InviteFinishRequest, InviteFinished, InviteInfo, LoginAnswer,
+    LoginBeginRequest, LoginChallenge, LoginFinishRequest, NewSecondFactor, SecondFactorProof, TotpSecret,
+};
+pub use people::{
+    AddSecondFactorRequest, ChangePasswordRequest, DeleteParameters, ExplainAnswer, ExplainRequest,
+    InviteAnswer, InviteRequest, Me, PRIVILEGE_HEADER, PrivilegeToken, ReauthenticateRequest, ResourcePage,
+    ResourceParameters, SecondFactorRow,
 };
 pub use rotate::{
     KeyToMake, PlannedStep, RotateAnswer, RotateRequest, RotationBlocker, RotationEvidence, RotationPlan,

@@ -5,9 +5,25 @@ pub enum Method {
     Get,
     /// Changes, or asks with a body.
     Post,
+    /// Writes a document as a whole.
+    Put,
+    /// Removes.
+    Delete,
 }
 
-/// Every endpoint, once: the server binds them, the client calls them.
+impl Method {
+    /// The word of HTTP (RFC 9110 section 9).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Every endpoint about authorities, once: the server binds them, the client calls them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
     /// `GET /v1/version`.

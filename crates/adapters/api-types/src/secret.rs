@@ -43,3 +43,11 @@ impl<'de> Deserialize<'de> for SecretText {
         String::deserialize(deserializer).map(Self::new)
     }
 }
+
+impl utoipa::PartialSchema for SecretText {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        String::schema()
+    }
+}
+
+impl utoipa::ToSchema for SecretText {}

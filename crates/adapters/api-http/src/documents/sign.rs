@@ -129,6 +129,7 @@ fn ssh_user(request: SignSshUser) -> Result<Order, Problem> {
             source_addresses: networks,
             verify_required: false,
         },
+        facts: Default::default(),
         permits: permit.map_or_else(
             || PERMITS.to_vec(),
             |asked| asked.into_iter().map(permitted).collect(),
@@ -188,6 +189,7 @@ fn identity(request: SignIdentity) -> Result<Order, Problem> {
             logins: logins.clone(),
             roles: roles.clone(),
             critical_options: CriticalOptions::default(),
+            facts: Default::default(),
             permits: PERMITS.to_vec(),
         };
         wanted.push(Wanted::Ssh(Box::new(request), ssh_key("ssh_public_key", line)?));

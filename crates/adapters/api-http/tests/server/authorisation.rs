@@ -35,6 +35,8 @@ async fn every_route_follows_the_table_and_every_denial_is_recorded() {
             let method = match route.method() {
                 api_types::Method::Get => Method::GET,
                 api_types::Method::Post => Method::POST,
+                api_types::Method::Put => Method::PUT,
+                api_types::Method::Delete => Method::DELETE,
             };
             let before = world.events("auth").len();
             let path = route

@@ -397,6 +397,8 @@ async fn every_route_is_served() {
         let method = match route.method() {
             api_types::Method::Get => Method::GET,
             api_types::Method::Post => Method::POST,
+            api_types::Method::Put => Method::PUT,
+            api_types::Method::Delete => Method::DELETE,
         };
         let path = route
             .path()

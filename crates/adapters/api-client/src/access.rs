@@ -7,6 +7,8 @@ use api_types::ChangePasswordRequest;
 use api_types::DeleteParameters;
 use api_types::ExplainAnswer;
 use api_types::ExplainRequest;
+use api_types::ExportParameters;
+use api_types::HeartbeatAnswer;
 use api_types::HeartbeatRequest;
 use api_types::InviteAnswer;
 use api_types::InviteChallenge;
@@ -21,9 +23,12 @@ use api_types::LoginBeginRequest;
 use api_types::LoginChallenge;
 use api_types::LoginFinishRequest;
 use api_types::Me;
+use api_types::Method;
+use api_types::NewSecondFactorRequest;
 use api_types::NodeRow;
 use api_types::OpensshCertificateAnswer;
 use api_types::OpensshCertificateRequest;
+use api_types::Ping;
 use api_types::PrivilegeToken;
 use api_types::ReauthenticateRequest;
 use api_types::RenewRequest;
@@ -72,9 +77,12 @@ impl Client {
     }
 
     /// Begins to add a second factor.
-    pub async fn second_factor_begin(&self) -> Result<InviteChallenge, ClientError> {
+    pub async fn second_factor_begin(
+        &self,
+        request: &NewSecondFactorRequest,
+    ) -> Result<InviteChallenge, ClientError> {
         self.at(AccessRoute::SecondFactorBegin, &[])
-            .send_document(&())
+            .send_document(request)
             .await
     }
 
@@ -178,7 +186,7 @@ impl Client {
     }
 
     /// Says that this machine is here, and what it runs with.
-    pub async fn agent_heartbeat(&self, request: &HeartbeatRequest) -> Result<(), ClientError> {
+    pub async fn agent_heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatAnswer, ClientError> {
         self.at(AccessRoute::AgentHeartbeat, &[])
             .send_document(request)
             .await
@@ -234,9 +242,13 @@ impl Client {
     }
 
     /// Begins to use a link.
-    pub async fn invite_begin(&self, token: &SecretText) -> Result<InviteChallenge, ClientError> {
+    pub async fn invite_begin(
+        &self,
+        token: &SecretText,
+        request: &NewSecondFactorRequest,
+    ) -> Result<InviteChallenge, ClientError> {
         self.at(AccessRoute::InviteBegin, &[token.expose()])
-            .send_document(&())
+            .send_document(request)
             .await
     }
 
@@ -248,6 +260,20 @@ impl Client {
     ) -> Result<InviteFinished, ClientError> {
         self.at(AccessRoute::InviteFinish, &[token.expose()])
             .send_document(request)
+            .await
+    }
+
+    /// Which cluster answers, for everybody.
+    pub async fn ping(&self) -> Result<Ping, ClientError> {
+        self.call_at(Method::Get, "/webapi/ping".to_owned())
+            .get(&())
+            .await
+    }
+
+    /// What verifiers need, as text, for everybody.
+    pub async fn web_export(&self, parameters: &ExportParameters) -> Result<String, ClientError> {
+        self.call_at(Method::Get, "/webapi/auth/export".to_owned())
+            .text(parameters)
             .await
     }
 }

@@ -59,6 +59,13 @@ impl Call<'_> {
         self.within_deadline(self.send(&query, Bytes::new())).await
     }
 
+    /// Sends a request without a body, and takes the answer as text.
+    pub(crate) async fn text(&self, parameters: &impl Serialize) -> Result<String, ClientError> {
+        let query = query::encode(parameters)?;
+        let body = self.within_deadline(self.exchange(&query, Bytes::new())).await?;
+        String::from_utf8(body.to_vec()).map_err(|_| ClientError::NotUnderstood("it is no text".to_owned()))
+    }
+
     /// Sends a request with a JSON body.
     pub(crate) async fn send_document<A: DeserializeOwned>(
         &self,
@@ -79,6 +86,13 @@ impl Call<'_> {
     }
 
     async fn send<A: DeserializeOwned>(&self, query: &str, body: Bytes) -> Result<A, ClientError> {
+        let answer = self.exchange(query, body).await?;
+        // An empty answer to a request that has nothing to say is `null`.
+        let answer: &[u8] = if answer.is_empty() { b"null" } else { &answer };
+        serde_json::from_slice(answer).map_err(|error| ClientError::NotUnderstood(error.to_string()))
+    }
+
+    async fn exchange(&self, query: &str, body: Bytes) -> Result<Bytes, ClientError> {
         let request = self.request(query, body)?;
         let stream = self.endpoint.connect().await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -157,7 +171,7 @@ fn broken(error: hyper::Error) -> ClientError {
     ClientError::Broken(Box::new(error))
 }
 
-async fn read<A: DeserializeOwned>(response: Response<Incoming>) -> Result<A, ClientError> {
+async fn read(response: Response<Incoming>) -> Result<Bytes, ClientError> {
     let status = response.status();
     let body = match Limited::new(response.into_body(), ANSWER_BYTES_MAX)
         .collect()
@@ -172,9 +186,7 @@ async fn read<A: DeserializeOwned>(response: Response<Incoming>) -> Result<A, Cl
         Err(error) => return Err(ClientError::Broken(error)),
     };
     if status.is_success() {
-        // An empty answer to a request that has nothing to say is `null`.
-        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
-        return serde_json::from_slice(body).map_err(|error| ClientError::NotUnderstood(error.to_string()));
+        return Ok(body);
     }
     Err(refusal(status, &body))
 }

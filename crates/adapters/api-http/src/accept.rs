@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
@@ -223,6 +224,7 @@ impl Connection {
             if let Some(peer) = &peer {
                 request.extensions_mut().insert(peer.clone());
             }
+            request.extensions_mut().insert(ConnectInfo(remote));
             Ok(request)
         };
         connection::serve(stream, protocol, router, admit, limits, stop).await;

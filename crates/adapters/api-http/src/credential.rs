@@ -13,6 +13,7 @@ use cluster::ClusterError;
 use cluster::IssueX509;
 use key::PublicKey;
 use names::HostName;
+use names::Principal;
 use names::Ttl;
 use names::UnixSeconds;
 use profile::X509Request;
@@ -39,7 +40,11 @@ pub(crate) struct Credential {
 
 impl Credential {
     /// Makes a key and has a certificate issued for it, by the generation that servers present now.
-    pub(crate) async fn issue(cluster: &Cluster, hosts: &[HostName]) -> Result<Self, ReloadError> {
+    pub(crate) async fn issue(
+        cluster: &Cluster,
+        hosts: &[HostName],
+        roles: &[Principal],
+    ) -> Result<Self, ReloadError> {
         let made =
             |error: Box<dyn std::error::Error + Send + Sync>| ReloadError::tls("a key made for it", error);
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
@@ -54,7 +59,7 @@ impl Credential {
         let issue = IssueX509 {
             request: X509Request::Host {
                 names: hosts.to_vec(),
-                roles: Vec::new(),
+                roles: roles.to_vec(),
             },
             subject_key: PublicKey::from_spki_der(spki.as_ref()).map_err(|fault| made(fault.into()))?,
             ttl: Some(LIFE),

@@ -10,6 +10,7 @@ use authority::AuthorityType;
 use cluster::Cluster;
 use cluster::ClusterError;
 use names::HostName;
+use names::Principal;
 use names::UnixSeconds;
 use runtime::Clock;
 use runtime::Entropy;
@@ -17,6 +18,7 @@ use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::UnixTime;
 use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
@@ -79,6 +81,8 @@ pub struct Front {
     provider: Arc<CryptoProvider>,
     /// The names and addresses that the server is reached by.
     hosts: Vec<HostName>,
+    /// The system roles in its certificate.
+    roles: Vec<Principal>,
     installed: ArcSwap<Installed>,
     reloading: Mutex<Rest>,
 }
@@ -118,11 +122,26 @@ impl Front {
             entropy,
             provider,
             hosts,
+            roles: Vec::new(),
             installed,
             reloading: Mutex::default(),
         };
         front.note_presence();
         front
+    }
+
+    /// The same front, whose certificate names these system roles: agents open tunnels only to a proxy.
+    #[must_use]
+    pub fn with_roles(self, roles: Vec<Principal>) -> Self {
+        Self { roles, ..self }
+    }
+
+    /// What the listeners present now, for others in this process that stand for the same names: the certificates and the key. `None`
+    /// before the first [`Front::reload`].
+    pub fn presented(&self) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+        let installed = self.installed.load();
+        let running = installed.running.as_ref()?;
+        Some((running.credential.chain(), running.credential.private_key()))
     }
 
     /// Whom the API trusts now.
@@ -255,7 +274,7 @@ impl Front {
         if let Some((cause, until)) = rest.holds(&cause, now) {
             return Err(ReloadError::Resting { cause, until });
         }
-        match Credential::issue(&self.cluster, &self.hosts).await {
+        match Credential::issue(&self.cluster, &self.hosts, &self.roles).await {
             Ok(issued) => {
                 rest.end();
                 Ok(Arc::new(issued))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api_types::Ping;
 use authority::AuthorityType;
 use axum::Json;
 use axum::Router;
@@ -21,7 +22,6 @@ use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::documents::exports;
@@ -91,12 +91,6 @@ fn stops(alert: &str) -> bool {
     ["unusable/", "backend-lost/", "listener/"]
         .iter()
         .any(|prefix| alert.starts_with(prefix))
-}
-
-#[derive(Serialize)]
-struct Ping {
-    cluster_name: String,
-    server_version: String,
 }
 
 async fn ping(State(service): Shared) -> Json<Ping> {

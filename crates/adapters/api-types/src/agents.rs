@@ -54,26 +54,37 @@ pub struct JoinRequest {
     pub node_name: String,
     /// The system roles it asks for.
     pub roles: Vec<String>,
+    /// The id it had, when it joins again with the TLS key it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<String>,
     /// Its SSH public key, a line as in `authorized_keys`.
     pub ssh_public_key: String,
-    /// A certificate request for its TLS key (RFC 2986, PEM), which proves that the machine has it.
-    pub tls_request: String,
+    /// A certificate request by its TLS key (RFC 2986, PEM), whose common name binds it to the token, the name and the SSH key.
+    pub csr: String,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// Names and addresses it is reached by, besides its own.
     #[serde(default)]
-    pub names: Vec<String>,
+    pub public_addresses: Vec<String>,
+    /// Where it serves SSH, `host:port`; empty when it is reached through its tunnel only, or serves none.
+    #[serde(default)]
+    pub addr: String,
 }
 
 /// The body of `POST /v1/agent/renew`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
-    /// The new SSH public key.
+    /// A certificate request by the new TLS key, PEM.
+    pub csr: String,
+    /// The SSH public key.
     pub ssh_public_key: String,
-    /// A certificate request for the new TLS key.
-    pub tls_request: String,
+    /// The system roles it runs with: those it joined with.
+    pub roles: Vec<String>,
     /// Names and addresses it is reached by, besides its own.
     #[serde(default)]
-    pub names: Vec<String>,
+    pub public_addresses: Vec<String>,
 }
 
 /// The certificates of a machine, and whom it is to trust.
@@ -81,35 +92,52 @@ pub struct RenewRequest {
 pub struct JoinAnswer {
     /// The machine's id.
     pub host_id: String,
-    /// The cluster.
-    pub cluster: String,
-    /// The TLS certificate and that of its authority, PEM.
-    pub tls_certificates: Vec<String>,
-    /// The SSH certificate, a line.
+    /// To present to those it connects to: the certificate and that of its authority, PEM.
+    pub tls_client: Vec<String>,
+    /// To present to those who connect to it.
+    pub tls_server: Vec<String>,
+    /// To present to SSH clients, a line.
     pub ssh_certificate: String,
     /// When the first of them ends, RFC 3339.
     pub not_after: String,
-    /// From when on they are to be renewed, RFC 3339.
-    pub renew_after: String,
     /// Whom to trust.
     pub trust: TrustBundle,
 }
 
-/// Whom a machine trusts: every trusted key of each authority.
+/// Whom a machine trusts, and what it is to present.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrustBundle {
-    /// Authorities of hosts, TLS, PEM.
-    pub host_tls: Vec<String>,
-    /// Authorities of hosts, SSH public keys.
-    pub host_ssh: Vec<String>,
-    /// Authorities of users, TLS, PEM.
-    pub user_tls: Vec<String>,
-    /// Authorities of users, SSH public keys.
-    pub user_ssh: Vec<String>,
-    /// The generation of the host authority that machines are to present now.
-    pub host_generation: u64,
-    /// The trusted generations, by authority.
-    pub generations: BTreeMap<String, Vec<u64>>,
+    /// The cluster.
+    pub cluster: String,
+    /// Every trusted key.
+    pub keys: Vec<TrustedKey>,
+    /// The generation of the host authority whose certificate is presented to those a machine connects to.
+    pub clients_use: u64,
+    /// The generation whose certificate is presented to those who connect to it.
+    pub servers_use: u64,
+}
+
+/// A key that machines trust.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrustedKey {
+    /// Whose: `host`, `user` or `openssh`.
+    pub authority: String,
+    /// What it signs: `tls` or `ssh`.
+    pub form: String,
+    /// Its generation.
+    pub generation: u64,
+    /// SHA-256 of its `SubjectPublicKeyInfo`.
+    pub spki_sha256: String,
+    /// PEM of its certificate, or a line as in `authorized_keys`.
+    pub text: String,
+}
+
+impl TrustBundle {
+    /// The texts of the keys of one authority and form.
+    pub fn texts<'a>(&'a self, authority: &'a str, form: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_both = move |key: &&TrustedKey| key.authority == authority && key.form == form;
+        self.keys.iter().filter(of_both).map(|key| key.text.as_str())
+    }
 }
 
 /// The query of `GET /v1/agent/view`.
@@ -143,13 +171,11 @@ pub struct AgentView {
     pub trust: TrustBundle,
 }
 
-/// The body of `POST /v1/agent/heartbeat`: the machine's own document, and what it runs with.
+/// The body of `POST /v1/agent/heartbeat`: what a machine says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatRequest {
-    /// What it is called.
-    pub hostname: String,
-    /// Where it is reached, `host:port`; empty when only by its tunnel.
+    /// Where it serves SSH, `host:port`; empty when it is reached through its tunnel only, or serves none.
     pub addr: String,
     /// Whether it keeps a tunnel to the proxy.
     pub use_tunnel: bool,
@@ -158,11 +184,21 @@ pub struct HeartbeatRequest {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// The generations it trusts, by authority.
+    /// Of every key of a trust bundle that it has installed, the hash.
     #[serde(default)]
-    pub trusts: BTreeMap<String, Vec<u64>>,
-    /// The generation of the host authority whose SSH certificate it presents.
-    pub serves: u64,
+    pub trusts: Vec<String>,
+    /// Of every key that signed a certificate it presents to those who connect to it, the hash.
+    #[serde(default)]
+    pub server_issuers: Vec<String>,
+}
+
+/// What a machine is to present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeartbeatAnswer {
+    /// As in [`TrustBundle`].
+    pub clients_use: u64,
+    /// As in [`TrustBundle`].
+    pub servers_use: u64,
 }
 
 /// The body of `POST /v1/agent/events`. Sending an event twice records it once.
@@ -200,8 +236,9 @@ pub struct NodeRow {
     pub addr: String,
     /// `agent` or `openssh`.
     pub sub_kind: String,
-    /// Whether it was seen lately.
-    pub online: bool,
+    /// Whether its agent was heard of lately; absent for a server without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<bool>,
     /// Whether it keeps a tunnel to the proxy.
     pub use_tunnel: bool,
     /// When it was last seen, RFC 3339.
@@ -228,6 +265,8 @@ pub struct OpensshCertificateRequest {
     pub host_id: String,
     /// The proxy's own ephemeral key, a line as in `authorized_keys`.
     pub ssh_public_key: String,
+    /// The address that the user came from.
+    pub source: String,
 }
 
 /// A certificate for one connection.

@@ -28,9 +28,9 @@ mod words;
 
 pub use access_route::AccessRoute;
 pub use agents::{
-    AgentEvent, AgentEventsRequest, AgentView, AgentViewParameters, HeartbeatRequest, JoinAnswer,
-    JoinRequest, NodeRow, OpensshCertificateAnswer, OpensshCertificateRequest, RenewRequest, TokenAnswer,
-    TokenRequest, TrustBundle,
+    AgentEvent, AgentEventsRequest, AgentView, AgentViewParameters, HeartbeatAnswer, HeartbeatRequest,
+    JoinAnswer, JoinRequest, NodeRow, OpensshCertificateAnswer, OpensshCertificateRequest, RenewRequest,
+    TokenAnswer, TokenRequest, TrustBundle, TrustedKey,
 };
 pub use alert::{Alert, Severity};
 pub use audit::{AuditVerdict, EventPage, EventParameters};
@@ -49,12 +49,13 @@ pub use keys::{
 };
 pub use login::{
     HostTrust, InviteChallenge, InviteFinishRequest, InviteFinished, InviteInfo, LoginAnswer,
-    LoginBeginRequest, LoginChallenge, LoginFinishRequest, NewSecondFactor, SecondFactorProof, TotpSecret,
+    LoginBeginRequest, LoginChallenge, LoginFinishRequest, NewSecondFactor, NewSecondFactorRequest,
+    SecondFactorProof, TotpSecret,
 };
 pub use people::{
     AddSecondFactorRequest, ChangePasswordRequest, DeleteParameters, ExplainAnswer, ExplainRequest,
-    InviteAnswer, InviteRequest, Me, PRIVILEGE_HEADER, PrivilegeToken, ReauthenticateRequest, ResourcePage,
-    ResourceParameters, SecondFactorRow,
+    InviteAnswer, InviteRequest, Me, PRIVILEGE_HEADER, Ping, PrivilegeToken, ReauthenticateRequest,
+    ResourcePage, ResourceParameters, SecondFactorRow,
 };
 pub use rotate::{
     KeyToMake, PlannedStep, RotateAnswer, RotateRequest, RotationBlocker, RotationEvidence, RotationPlan,

@@ -20,8 +20,9 @@ pub struct LoginChallenge {
     pub challenge_id: String,
     /// The kinds that are accepted: `totp`, `webauthn`, `recovery_code`.
     pub second_factors: Vec<String>,
-    /// The options for `navigator.credentials.get` (WebAuthn Level 3, `PublicKeyCredentialRequestOptionsJSON`).
-    pub webauthn: Value,
+    /// The options for `navigator.credentials.get` (WebAuthn Level 3, `PublicKeyCredentialRequestOptionsJSON`), where that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webauthn: Option<Value>,
 }
 
 /// What a second factor proved.
@@ -108,10 +109,21 @@ pub struct InviteChallenge {
     pub challenge_id: String,
     /// Whose link it is.
     pub user: String,
-    /// A new TOTP secret.
-    pub totp: TotpSecret,
-    /// The options for `navigator.credentials.create` (WebAuthn Level 3, `PublicKeyCredentialCreationOptionsJSON`).
-    pub webauthn: Value,
+    /// A new TOTP secret, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<TotpSecret>,
+    /// The options for `navigator.credentials.create` (WebAuthn Level 3, `PublicKeyCredentialCreationOptionsJSON`), when that was asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webauthn: Option<Value>,
+}
+
+/// The body of `POST /webapi/invite/{token}/begin` and of `POST /v1/me/second_factors/begin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecondFactorRequest {
+    /// The kind of second factor to make: `totp` or `webauthn`.
+    pub kind: String,
 }
 
 /// A TOTP secret, shown once.

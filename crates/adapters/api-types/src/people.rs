@@ -57,7 +57,7 @@ pub struct ReauthenticateRequest {
     pub password: SecretText,
     /// The second factor.
     pub second_factor: SecondFactorProof,
-    /// What for: `second_factors`, `password`, or `admin` for privileged acts.
+    /// What for: `change_password`, `change_second_factors`, `rotate`, `sign` or `read_secrets`.
     pub purpose: String,
 }
 
@@ -189,4 +189,13 @@ pub struct ExplainAnswer {
     pub why: String,
     /// Everything that was looked at, a line each.
     pub explanation: Vec<String>,
+}
+
+/// The answer of `GET /webapi/ping`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ping {
+    /// The cluster.
+    pub cluster_name: String,
+    /// Signet's version.
+    pub server_version: String,
 }

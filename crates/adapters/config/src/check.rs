@@ -2,6 +2,7 @@
 
 mod aws_kms;
 mod pkcs11;
+mod services;
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -44,26 +45,55 @@ pub(crate) fn check(file: ConfigFile, environment: &Environment) -> Result<Confi
         version,
         signet,
         auth_service,
+        proxy_service,
+        ssh_service,
     } = file;
     check_version(version, &mut problems);
     let SignetFile {
         data_dir,
         log,
         storage,
+        nodename,
+        proxy_server,
+        join_params,
+        ca_pin,
     } = signet.unwrap_or_default();
     let data_dir = check_data_dir(data_dir, environment, &mut problems);
     let log = check_log(log.unwrap_or_default(), &mut problems);
     let storage = check_storage(storage.unwrap_or_default(), data_dir.as_ref(), &mut problems);
     let auth = check_auth(auth_service.unwrap_or_default(), environment, &mut problems);
+    let home = services::Home::of(auth.as_ref());
+    let join = services::check_join(
+        proxy_server,
+        join_params.unwrap_or_default(),
+        ca_pin,
+        &mut problems,
+    );
+    let proxy = services::check_proxy(proxy_service.unwrap_or_default(), &home, &mut problems);
+    let ssh = services::check_ssh(ssh_service.unwrap_or_default(), &mut problems);
+    let node_name = services::check_node_name(nodename, &mut problems);
     // Each of these is absent only when its problem was recorded.
-    match (data_dir, log, storage, auth) {
-        (Some(data_dir), Some(log), Some(storage), Some(auth)) if problems.0.is_empty() => Ok(Config {
+    match (data_dir, log, storage, auth, proxy, ssh, join, node_name) {
+        (
+            Some(data_dir),
+            Some(log),
+            Some(storage),
+            Some(auth),
+            Some(proxy),
+            Some(ssh),
+            Some(join),
+            Some(node_name),
+        ) if problems.0.is_empty() => Ok(Config {
             data_dir,
             log,
             storage,
             auth,
+            proxy,
+            ssh,
+            node_name,
+            join,
         }),
-        (_, _, _, _) => Err(ConfigError { problems: problems.0 }),
+        _ => Err(ConfigError { problems: problems.0 }),
     }
 }
 
@@ -118,7 +148,7 @@ pub(crate) fn parse_or<T>(
         .ok()
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(80).collect();
     format!("{short:?}")
 }
@@ -263,6 +293,7 @@ fn check_auth(
         ca_key_params,
         former_ca_key_params,
         key_quarantine,
+        tokens,
     } = file;
     let is_cluster_name_configured = cluster_name.is_some();
     let host_cluster = || cluster_name_of_host(&environment.host_name);
@@ -317,6 +348,7 @@ fn check_auth(
         ca_keys: ca_keys?,
         former_ca_keys: former_ca_keys?,
         key_quarantine: key_quarantine?,
+        tokens: services::check_tokens(tokens.unwrap_or_default(), problems)?,
     })
 }
 
@@ -384,7 +416,7 @@ fn cluster_name_of_host(host: &str) -> Option<ClusterName> {
     ClusterName::parse(&name).ok()
 }
 
-fn check_address(
+pub(crate) fn check_address(
     path: &str,
     value: At<String>,
     default: SocketAddr,
@@ -405,7 +437,7 @@ fn check_address(
     })
 }
 
-fn parse_public_addr(text: &str, default_port: u16) -> Result<PublicAddr, (String, &'static str)> {
+pub(crate) fn parse_public_addr(text: &str, default_port: u16) -> Result<PublicAddr, (String, &'static str)> {
     let next = "write a host name and a port, such as auth.example.com:443, without https://";
     let bad = |what: String| (what, next);
     if let Ok(address) = text.parse::<SocketAddr>() {

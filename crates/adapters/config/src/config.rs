@@ -21,6 +21,14 @@ pub struct Config {
     pub storage: StorageConfig,
     /// The auth service.
     pub auth: AuthConfig,
+    /// The proxy service.
+    pub proxy: ProxyConfig,
+    /// The SSH service.
+    pub ssh: SshConfig,
+    /// What this machine calls itself; the name of the host where nothing is said.
+    pub node_name: Option<String>,
+    /// How this machine joins a cluster whose auth service runs elsewhere.
+    pub join: Option<JoinConfig>,
 }
 
 impl Config {
@@ -123,6 +131,56 @@ pub struct AuthConfig {
     pub former_ca_keys: Vec<CaKeyConfig>,
     /// How long a key stays restorable before it is destroyed.
     pub key_quarantine: Ttl,
+    /// Tokens to join with that do not end: `node,proxy:SECRET`, or a path instead of the secret. `Debug` does not show them.
+    pub tokens: Vec<SecretString>,
+}
+
+/// The proxy service: the public face of the cluster.
+#[derive(Debug, Clone)]
+pub struct ProxyConfig {
+    /// Whether this process runs it.
+    pub is_enabled: bool,
+    /// Where everything is served over TLS: web, API, SSH and tunnels.
+    pub web_listen_addr: SocketAddr,
+    /// Where SSH is served without TLS around it.
+    pub ssh_listen_addr: SocketAddr,
+    /// How people and machines reach `web_listen_addr`.
+    pub public_addr: Option<PublicAddr>,
+    /// The certificate and the key to present, PEM; the host authority's when `None`.
+    pub https: Option<HttpsFiles>,
+}
+
+/// A certificate in files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsFiles {
+    /// The certificate and those between it and its root.
+    pub cert_file: PathBuf,
+    /// The private key.
+    pub key_file: PathBuf,
+}
+
+/// The SSH service: log-in to this machine.
+#[derive(Debug, Clone)]
+pub struct SshConfig {
+    /// Whether this process runs it.
+    pub is_enabled: bool,
+    /// Where it listens.
+    pub listen_addr: SocketAddr,
+    /// How the proxy reaches it, when not by a tunnel and not at `listen_addr`.
+    pub public_addr: Option<PublicAddr>,
+    /// The machine's labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a machine joins a cluster.
+#[derive(Debug, Clone)]
+pub struct JoinConfig {
+    /// The proxy: `host:port`.
+    pub proxy_server: PublicAddr,
+    /// The secret, or the absolute path of a file whose first line it is. `Debug` does not show it. Needed for joining only.
+    pub token: Option<SecretString>,
+    /// The pins of the host authority, `sha256:` and 64 hexadecimal digits.
+    pub ca_pins: Vec<String>,
 }
 
 /// A name others reach us by.
@@ -249,6 +307,10 @@ impl AwsRegion {
 pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3025);
 /// The default of `auth_service.web_listen_addr`.
 pub const WEB_LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3080);
+/// The default of `proxy_service.ssh_listen_addr`.
+pub const PROXY_SSH_LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3023);
+/// The default of `ssh_service.listen_addr`.
+pub const SSH_LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3022);
 /// The default of `auth_service.key_quarantine`: 7 days.
 pub const KEY_QUARANTINE: Ttl = Ttl::from_days(7);
 /// The default of `signet.log`.

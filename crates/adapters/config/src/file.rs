@@ -15,6 +15,8 @@ pub(crate) struct ConfigFile {
     pub(crate) version: At<String>,
     pub(crate) signet: Option<SignetFile>,
     pub(crate) auth_service: Option<AuthServiceFile>,
+    pub(crate) proxy_service: Option<ProxyServiceFile>,
+    pub(crate) ssh_service: Option<SshServiceFile>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +25,38 @@ pub(crate) struct SignetFile {
     pub(crate) data_dir: At<String>,
     pub(crate) log: Option<LogFile>,
     pub(crate) storage: Option<StorageFile>,
+    pub(crate) nodename: At<String>,
+    pub(crate) proxy_server: At<String>,
+    pub(crate) join_params: Option<JoinParamsFile>,
+    pub(crate) ca_pin: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JoinParamsFile {
+    pub(crate) method: At<String>,
+    pub(crate) token_name: At<PinText>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxyServiceFile {
+    pub(crate) enabled: At<bool>,
+    pub(crate) web_listen_addr: At<String>,
+    pub(crate) ssh_listen_addr: At<String>,
+    pub(crate) public_addr: At<String>,
+    pub(crate) https_cert_file: At<String>,
+    pub(crate) https_key_file: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SshServiceFile {
+    pub(crate) enabled: At<bool>,
+    pub(crate) listen_addr: At<String>,
+    pub(crate) public_addr: At<String>,
+    #[serde(default)]
+    pub(crate) labels: Option<BTreeMap<String, Spanned<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -53,6 +87,7 @@ pub(crate) struct AuthServiceFile {
     pub(crate) ca_key_params: Option<CaKeyParamsFile>,
     pub(crate) former_ca_key_params: Option<Vec<CaKeyParamsFile>>,
     pub(crate) key_quarantine: At<String>,
+    pub(crate) tokens: Option<Vec<Spanned<PinText>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +132,7 @@ pub(crate) struct MultiRegionFile {
     pub(crate) replica_regions: Option<Vec<Spanned<String>>>,
 }
 
-/// A PIN as it stands in the file. `Debug` does not show it.
+/// A PIN or another secret as it stands in the file. `Debug` does not show it.
 #[derive(Debug)]
 pub(crate) struct PinText(pub(crate) SecretString);
 

@@ -43,6 +43,7 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
         with_snippet: false,
         duplicate_keys: duplicate_keys,
         merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
+        budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
     }
 }
 
@@ -184,3 +185,6 @@ fn shorten(key: &str) -> String {
 
 /// The longest configuration that is read, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
+/// The deepest nesting that is read; ours has six levels. The reader recurses, and the 64 levels it allows by itself do not fit the
+/// stack of a thread in a build without optimisation.
+const DEPTH_MAX: usize = 16;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
@@ -95,6 +96,8 @@ impl Bench for KmsBench {
             account: self.account.to_owned(),
             region: REGION.to_owned(),
             algorithms: Some(self.algorithms.clone()),
+            // Emulators are slow where the machine is, above all at making RSA keys.
+            deadline: Some(Duration::from_secs(600)),
             ..AwsKmsSettings::default()
         };
         let config = AwsKmsConfig::parse(settings, cluster)?;

@@ -237,10 +237,13 @@ fn destroy(open: &mut Open, target: &Target) -> Result<(), Failure> {
     open.objects.remove(&(target.id.clone(), target.spki_sha256));
     let session = &open.session;
     let is_it = |key: &PublicKey| key.spki_sha256() == target.spki_sha256;
-    match objects::find(session, &open.store, target) {
-        Ok((private, _)) => {
+    match objects::find_all(session, &open.store, target) {
+        Ok((private, others, _)) => {
             tracing::info!(token = %open.store, key_id = %hex::encode(&target.id), "destroying a key pair");
-            generate::remove(session, private)?;
+            // The one that is found again after a failure goes last.
+            for object in others.into_iter().chain([private]) {
+                generate::remove(session, object)?;
+            }
         }
         // What an interrupted call left of it.
         Err(Failure::Missing(error)) => {

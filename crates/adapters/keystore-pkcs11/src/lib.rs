@@ -21,6 +21,7 @@ mod mechanisms;
 mod module;
 mod objects;
 mod open;
+mod pace;
 mod pin;
 mod pool;
 mod recovery;

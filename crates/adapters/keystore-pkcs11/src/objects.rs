@@ -46,18 +46,27 @@ impl Target {
     }
 }
 
-/// The private key that is the one referred to, and its public key: exactly one object has the id, and its public key is
-/// the expected one.
+/// The private key that is the one referred to, and its public key: nothing else has the id, and its public key is the
+/// expected one.
 pub(crate) fn find(
     session: &Session,
     store: &str,
     target: &Target,
 ) -> Result<(ObjectHandle, PublicKey), Failure> {
+    find_all(session, store, target).map(|(private, _, public)| (private, public))
+}
+
+/// As [`find`]; the objects beside the first are the same key once more.
+pub(crate) fn find_all(
+    session: &Session,
+    store: &str,
+    target: &Target,
+) -> Result<(ObjectHandle, Vec<ObjectHandle>, PublicKey), Failure> {
     let found = with_id(session, ObjectClass::PRIVATE_KEY, &target.id)?;
-    let private = match found.as_slice() {
+    let (private, others) = match found.as_slice() {
         [] => return Err(Failure::Missing(target.not_found(store))),
-        [one] => *one,
-        [first, ..] if are_one_key(session, &found, target)? => *first,
+        [one] => (*one, Vec::new()),
+        [first, others @ ..] if are_one_key(session, &found, target)? => (*first, others.to_vec()),
         several => {
             return Err(Failure::Final(
                 target.mismatch(store, format!("{} keys of one id", several.len())),
@@ -69,7 +78,7 @@ pub(crate) fn find(
         return Err(Failure::Final(target.mismatch(store, "a key of another type")));
     }
     match public_key(session, private, &target.id, facts.key_type)? {
-        Some(public) if public.spki_sha256() == target.spki_sha256 => Ok((private, public)),
+        Some(public) if public.spki_sha256() == target.spki_sha256 => Ok((private, others, public)),
         Some(other) => Err(Failure::Final(
             target.mismatch(store, other.spki_sha256().to_string()),
         )),
@@ -79,8 +88,8 @@ pub(crate) fn find(
 
 /// Whether private objects of one id are one key: each says by itself that its public key is the expected one.
 ///
-/// opencryptoki gives one object two handles when two sessions look for it at the same time. Objects that do not tell their public
-/// key, or tell another, are several keys, and none of them is used.
+/// A key may have been copied, and opencryptoki gives one object two handles when two sessions look for it at the same time.
+/// Objects that do not tell their public key, or tell another, are several keys, and none of them is used.
 fn are_one_key(session: &Session, objects: &[ObjectHandle], target: &Target) -> Result<bool, Failure> {
     for object in objects {
         let public = read_public(session, *object, Some(key_type(target.algorithm)))?;

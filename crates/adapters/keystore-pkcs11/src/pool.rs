@@ -3,10 +3,12 @@
 //! A module's calls block and may hang for ever, so each session has a thread of its own. A call that outlasts its
 //! limit costs its thread: the caller gets an error, the thread is struck off and another takes its place; should the
 //! call ever return, the thread closes its session and ends. Struck-off threads are bounded by the size of the pool.
+//!
+//! Going to sleep and being woken costs as much as a fast token's signature; [`crate::pace`] says when to do without.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use cryptoki::error::{Error, RvError};
 use keystore::KeyError;
 use tokio::sync::oneshot;
 
+use crate::pace::Pace;
 use crate::seat::{Open, Operation, Seat};
 use crate::token::{Failure, Token};
 
@@ -32,6 +35,9 @@ struct Shared {
     token: Arc<Token>,
     size: usize,
     state: Mutex<State>,
+    pace: Pace,
+    /// The length of the queue, for those that look without the lock.
+    queued: AtomicUsize,
     /// Wakes workers.
     work: Condvar,
     /// Wakes the watcher.
@@ -45,7 +51,10 @@ struct State {
     queue: VecDeque<Queued>,
     /// Workers in good standing, by number; what each is doing.
     workers: BTreeMap<u64, Option<Running>>,
+    /// Workers that sleep.
     idle: usize,
+    /// Workers about to sleep that look for work a moment longer: they need not be woken.
+    lookouts: usize,
     /// Threads struck off whose call has not returned.
     lost: usize,
     next_worker: u64,
@@ -127,6 +136,8 @@ impl Pool {
             token,
             size,
             state: Mutex::default(),
+            pace: Pace::new(thread::available_parallelism().map_or(1, usize::from)),
+            queued: AtomicUsize::new(0),
             work: Condvar::new(),
             watch: Condvar::new(),
             end: Condvar::new(),
@@ -150,7 +161,9 @@ impl Pool {
             work: Mutex::new(Some(work)),
             answer: Mutex::new(Some(answer)),
         };
+        let caller = self.shared.pace.caller();
         self.shared.submit(Arc::new(task));
+        caller.look_for_answer(|| !answered.is_empty());
         match answered.await {
             Ok(result) => result,
             Err(_) => Err(self.shared.unavailable(operation, "the backend is closing")),
@@ -163,6 +176,7 @@ impl Drop for Pool {
         let mut state = self.shared.lock();
         state.is_closing = true;
         let dropped: Vec<_> = state.queue.drain(..).collect();
+        self.shared.publish(&state);
         self.shared.work.notify_all();
         self.shared.watch.notify_all();
         // Idle workers end at once; a busy one finishes its call. Waiting a moment keeps sessions from outliving a
@@ -219,25 +233,38 @@ impl Shared {
             return task.give_up(self.unavailable(operation, reason));
         }
         state.queue.push_back(Queued { task, due });
-        let spawned = if state.queue.len() > state.idle && state.workers.len() < self.room(&mut state, now) {
+        let waiting = state.queue.len();
+        let is_short_of_workers = waiting > state.idle + state.lookouts;
+        let spawned = if is_short_of_workers && state.workers.len() < self.room(&mut state, now) {
             self.spawn(&mut state)
         } else {
-            self.work.notify_one();
             Ok(())
         };
-        if state.watcher_wakes.is_none_or(|wakes| due < wakes) {
-            self.watch.notify_one();
-        }
+        let wakes_worker = waiting > state.lookouts && state.idle > 0;
+        let wakes_watcher = state.watcher_wakes.is_none_or(|wakes| due < wakes);
         let orphan = match spawned {
             Err(error) if state.workers.is_empty() => state.queue.pop_back().map(|queued| (queued, error)),
             Err(_) | Ok(()) => None,
         };
+        self.publish(&state);
         drop(state);
+        // Whoever is woken wants the lock.
+        if wakes_worker {
+            self.work.notify_one();
+        }
+        if wakes_watcher {
+            self.watch.notify_one();
+        }
         if let Some((queued, error)) = orphan {
             queued
                 .task
                 .give_up(self.unavailable(operation, format!("no thread: {error}")));
         }
+    }
+
+    /// Shows the length of the queue to those that look without the lock.
+    fn publish(&self, state: &State) {
+        self.queued.store(state.queue.len(), Ordering::Release);
     }
 
     /// How many workers there may be now.
@@ -280,6 +307,7 @@ impl Shared {
                     continue;
                 }
             }
+            let begun = Instant::now();
             // A panic would otherwise leave the worker counted for ever and its caller without an answer.
             if catch_unwind(AssertUnwindSafe(|| task.run(&mut seat))).is_err() {
                 task.give_up(KeyError::fault(
@@ -288,6 +316,7 @@ impl Shared {
                     "internal error",
                 ));
             }
+            self.pace.note(begun.elapsed());
         }
         drop(seat);
         let mut state = self.lock();
@@ -303,11 +332,13 @@ impl Shared {
     /// The next task for this worker; `None` when it shall end.
     fn next(&self, number: u64) -> Option<Arc<dyn Task>> {
         let mut state = self.lock();
+        let mut has_looked = false;
         loop {
             // Struck off while it was away.
             let place = state.workers.get_mut(&number)?;
             *place = None;
             if let Some(Queued { task, .. }) = state.queue.pop_front() {
+                self.publish(&state);
                 let due = Instant::now() + task.operation().limit;
                 if let Some(place) = state.workers.get_mut(&number) {
                     *place = Some(Running {
@@ -319,6 +350,16 @@ impl Shared {
             }
             if state.is_closing {
                 return None;
+            }
+            if !has_looked && state.lookouts < self.pace.lookouts_max() {
+                has_looked = true;
+                state.lookouts += 1;
+                drop(state);
+                self.pace
+                    .look_for_work(|| self.queued.load(Ordering::Acquire) > 0);
+                state = self.lock();
+                state.lookouts -= 1;
+                continue;
             }
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -358,6 +399,7 @@ impl Shared {
             task: Arc::clone(task),
             due,
         });
+        self.publish(&state);
         self.work.notify_one();
         self.end.notify_all();
         true
@@ -370,6 +412,7 @@ impl Shared {
             let now = Instant::now();
             let overdue = self.strike_off(&mut state, now);
             let expired = take_expired(&mut state.queue, now);
+            self.publish(&state);
             if !(overdue.is_empty() && expired.is_empty()) {
                 // Those who still wait get the place of a worker struck off.
                 if !state.queue.is_empty()

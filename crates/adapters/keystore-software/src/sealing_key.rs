@@ -100,6 +100,12 @@ impl SealingKey {
         Self(Zeroizing::new(bytes))
     }
 
+    /// A key for sealing something else, by what it is for: whoever has it learns nothing of this one (HKDF, RFC 5869). `None` never
+    /// comes: the length is one that HKDF gives.
+    pub fn derive_for(&self, purpose: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+        self.derive(format!("signet key for {purpose} 1").as_bytes()).ok()
+    }
+
     /// A new random sealing key.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use crate::code::serial_key;
 use crate::code::to_sql;
 use crate::schema::Last;
 use crate::serials::Serials;
+use crate::serials::Taken;
 
 /// Every statement of the writer, prepared once, and what it knows without asking the database.
 pub(crate) struct Statements<'c> {
@@ -57,6 +58,7 @@ enum Planned<'r> {
     },
     Certificate {
         certificate: &'r IssuedCertificate,
+        key: Vec<u8>,
         number: i64,
     },
     /// What cannot be refused is written as it is.
@@ -172,7 +174,7 @@ impl<'c> Statements<'c> {
         next: &mut Last,
     ) -> Result<Planned<'r>, Stop> {
         let key = serial_key(authority, form, serial);
-        if planned_number(plan, &key).is_some() || self.serials.number(&key)?.is_some() {
+        if planned_number(plan, &key).is_some() || self.serials.find(&key)?.is_some() {
             return Err(Stop::Refused(LedgerError::SerialTaken {
                 authority,
                 serial: serial.to_owned(),
@@ -191,22 +193,29 @@ impl<'c> Statements<'c> {
         plan: &[Planned<'_>],
     ) -> Result<Planned<'r>, Stop> {
         let key = serial_key(certificate.authority, certificate.form, &certificate.serial);
-        let number = match planned_number(plan, &key) {
-            Some(number) => Some(number),
-            None => self.serials.number(&key)?,
+        let taken = match planned_number(plan, &key) {
+            Some(number) => Some(Taken {
+                number,
+                is_unused: true,
+            }),
+            None => self.serials.find(&key)?,
         };
-        let Some(number) = number else {
+        let Some(Taken { number, is_unused }) = taken else {
             return Err(Stop::Refused(LedgerError::Malformed(
                 "a certificate's serial was not taken before",
             )));
         };
         let is_same = |planned: &Planned<'_>| matches!(planned, Planned::Certificate { number: other, .. } if *other == number);
-        if plan.iter().any(is_same) || self.has_certificate.exists([number])? {
+        if plan.iter().any(is_same) || (!is_unused && self.has_certificate.exists([number])?) {
             return Err(Stop::Refused(LedgerError::Malformed(
                 "a certificate with this serial is recorded already",
             )));
         }
-        Ok(Planned::Certificate { certificate, number })
+        Ok(Planned::Certificate {
+            certificate,
+            key,
+            number,
+        })
     }
 
     fn write(&mut self, planned: Planned<'_>, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
@@ -234,7 +243,14 @@ impl<'c> Statements<'c> {
                 entries.push(entry);
             }
             Planned::Serial { key, number } => self.serials.take(key, number)?,
-            Planned::Certificate { certificate, number } => self.write_certificate(certificate, number)?,
+            Planned::Certificate {
+                certificate,
+                key,
+                number,
+            } => {
+                self.write_certificate(certificate, number)?;
+                self.serials.used(&key);
+            }
             Planned::Revocation(Record::Revocation {
                 authority,
                 serial,

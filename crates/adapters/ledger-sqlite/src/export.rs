@@ -214,9 +214,14 @@ impl Export {
 
     /// Copies entries that follow what is exported.
     fn put(&mut self, entries: &[Entry]) -> Result<(), ExportTrouble> {
-        for entries in entries.chunk_by(|one, other| one.day() == other.day()) {
-            let Some(last) = entries.last() else { continue };
-            match last.day() {
+        let mut rest = entries;
+        while let Some(first) = rest.first() {
+            let day = first.day();
+            let same = rest.iter().take_while(|entry| entry.day() == day).count();
+            let (entries, after) = rest.split_at(same);
+            rest = after;
+            let Some(last) = entries.last() else { break };
+            match day {
                 Some(day) => self.put_day(day, entries)?,
                 None => {
                     let reason = format!(

@@ -13,6 +13,7 @@ mod code;
 mod day_file;
 mod export;
 mod fault;
+mod filter;
 mod query;
 mod readers;
 mod schema;
@@ -57,7 +58,7 @@ use crate::writer::Writer;
 pub struct Options {
     /// The folder for the copy of the log in files; `None` for no copy.
     pub export_dir: Option<PathBuf>,
-    /// The most pages of 4,096 bytes the database may have; a ledger that has reached it is full. `None` for as many as the disk holds.
+    /// The most pages of 8,192 bytes the database may have; a ledger that has reached it is full. `None` for as many as the disk holds.
     pub pages_max: Option<u32>,
     /// How long to wait for another program that holds the database, such as a backup.
     pub busy_timeout: Duration,
@@ -68,7 +69,7 @@ impl Default for Options {
         Self {
             export_dir: None,
             pages_max: None,
-            busy_timeout: Duration::from_secs(5),
+            busy_timeout: Duration::from_secs(30),
         }
     }
 }

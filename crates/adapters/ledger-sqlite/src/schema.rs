@@ -168,12 +168,12 @@ fn prepare_file(path: &Path) -> Result<(), LedgerError> {
 
 fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     connection.busy_timeout(options.busy_timeout)?;
-    // The journal moves into the database after 16 MiB, so that pages written again and again are moved once.
+    // The journal moves into the database after 32 MiB, so that pages written again and again are moved once.
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 4000;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA cache_size = -8000;
+         PRAGMA cache_size = -16000;
          PRAGMA foreign_keys = OFF;
          PRAGMA trusted_schema = OFF;",
     )?;
@@ -196,8 +196,11 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
+/// A commit adds some ten thousand bytes to the ends of two tables: pages of 8 KiB take half the system calls of SQLite's usual ones.
+///
 /// All in one transaction: a crash leaves a blank file or a ledger.
 fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", 8_192)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     debug_assert_eq!(mode, "wal");
     let transaction = connection.unchecked_transaction()?;

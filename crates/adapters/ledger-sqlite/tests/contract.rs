@@ -58,7 +58,7 @@ fn open(folder: &TempDir) -> Result<Arc<SqliteLedger>, BenchError> {
     let export_dir = Some(folder.path().join("log"));
     let options = Options {
         export_dir,
-        busy_timeout: Duration::from_millis(200),
+        busy_timeout: Duration::from_secs(2),
         ..Options::default()
     };
     Ok(Arc::new(SqliteLedger::open_with(path(folder), options)?))

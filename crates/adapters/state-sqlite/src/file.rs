@@ -23,8 +23,9 @@ const APPLICATION_ID: u32 = 0x5349_4753;
 const SCHEMA_VERSION: u32 = 1;
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// The longest a statement waits for another process's lock.
-const BUSY: Duration = Duration::from_secs(5);
+/// The longest a statement waits for another process's lock. Locks are held for as long as a flush to disk takes, which on a disk
+/// that others use can be seconds, and SQLite hands them out by luck, not in turn.
+const BUSY: Duration = Duration::from_secs(30);
 /// Up to this size the whole file is checked when it is opened: some milliseconds.
 const CHECK_BYTES_MAX: u64 = 1 << 21;
 

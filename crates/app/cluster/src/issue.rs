@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::Cluster;
 use crate::ClusterError;
 use crate::Refusal;
-use crate::journal::sixteen;
+use crate::journal::sixteens;
 use crate::signer::Issued;
 use crate::signer::Signer;
 
@@ -132,7 +132,8 @@ impl Cluster {
         signer: &Signer,
     ) -> Result<Credential, ClusterError> {
         let issuer = signer.issuer()?;
-        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let [serial, event_uid] = sixteens(self.entropy.as_ref())?;
+        let serial = Serial::from_random(serial);
         let crl_url = self
             .settings
             .public_url
@@ -150,7 +151,9 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_x509(plan, issuer).map_err(lint_refusal)?;
-        let issued = self.issue(actor, signer, linted, &issue.allowed_by).await?;
+        let issued = self
+            .issue(actor, signer, linted, event_uid, &issue.allowed_by)
+            .await?;
         Ok(Credential::new(signer, issued))
     }
 
@@ -184,11 +187,10 @@ impl Cluster {
         signer: &Signer,
     ) -> Result<Credential, ClusterError> {
         let profile = issue.request.profile();
-        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let [serial, event_uid, left, right] = sixteens(self.entropy.as_ref())?;
+        let serial = Serial::from_random(serial);
         let mut nonce = [0; 32];
-        self.entropy
-            .fill(&mut nonce)
-            .map_err(|fault| ClusterError::Internal(fault.to_string()))?;
+        nonce.copy_from_slice([left, right].as_flattened());
         let plan = profile::plan_ssh(
             &issue.request,
             issue.subject_key.clone(),
@@ -200,7 +202,9 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_ssh(plan, profile).map_err(lint_refusal)?;
-        let issued = self.issue(actor, signer, linted, &issue.allowed_by).await?;
+        let issued = self
+            .issue(actor, signer, linted, event_uid, &issue.allowed_by)
+            .await?;
         Ok(Credential::new(signer, issued))
     }
 
@@ -214,7 +218,8 @@ impl Cluster {
             profile::check_spiffe_id(&issue.request.subject, self.name()).map_err(lint_refusal)?;
         }
         let signer = self.signer_for_issue(profile.authority(), KeyForm::Jwt)?;
-        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let [serial, event_uid] = sixteens(self.entropy.as_ref())?;
+        let serial = Serial::from_random(serial);
         let issuer = self.token_issuer(profile);
         let plan = profile::plan_token(
             &issue.request,
@@ -226,7 +231,9 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_token(plan, profile).map_err(lint_refusal)?;
-        let issued = self.issue(actor, &signer, linted, &issue.allowed_by).await?;
+        let issued = self
+            .issue(actor, &signer, linted, event_uid, &issue.allowed_by)
+            .await?;
         Ok(Credential::new(&signer, issued))
     }
 

@@ -52,7 +52,12 @@ impl Journal {
     /// # Errors
     /// When there is no randomness for its `uid`.
     pub fn event(&self, actor: &Actor, event: AuditEvent) -> Result<(String, Record), ClusterError> {
-        let uid = key::KeyId::from_random(sixteen(self.entropy.as_ref())?).to_string();
+        Ok(self.event_as(sixteen(self.entropy.as_ref())?, actor, event))
+    }
+
+    /// An event as a record, with a `uid` of these random bytes.
+    pub(crate) fn event_as(&self, random: [u8; 16], actor: &Actor, event: AuditEvent) -> (String, Record) {
+        let uid = key::KeyId::from_random(random).to_string();
         let envelope = Envelope {
             uid: uid.clone(),
             unix_millis: self.clock.unix_millis(),
@@ -60,7 +65,7 @@ impl Journal {
             actor: actor.clone(),
             event,
         };
-        Ok((uid, Record::Event(Box::new(envelope))))
+        (uid, Record::Event(Box::new(envelope)))
     }
 
     /// Appends records, all or none; durable on return.
@@ -156,4 +161,13 @@ impl crate::Cluster {
 
 pub(crate) fn sixteen(entropy: &dyn Entropy) -> Result<[u8; 16], ClusterError> {
     runtime::sixteen(entropy).map_err(|fault| ClusterError::Internal(fault.to_string()))
+}
+
+/// Random bytes for everything an act needs, drawn at once: each draw seeds the generator anew, which costs more than the bytes.
+pub(crate) fn sixteens<const COUNT: usize>(entropy: &dyn Entropy) -> Result<[[u8; 16]; COUNT], ClusterError> {
+    let mut bytes = [[0; 16]; COUNT];
+    entropy
+        .fill(bytes.as_flattened_mut())
+        .map_err(|fault| ClusterError::Internal(fault.to_string()))?;
+    Ok(bytes)
 }

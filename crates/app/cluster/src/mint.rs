@@ -28,7 +28,7 @@ use crate::Cluster;
 use crate::ClusterError;
 use crate::documents;
 use crate::issue::lint_refusal;
-use crate::journal::sixteen;
+use crate::journal::sixteens;
 use crate::record::AuthorityKey;
 use crate::record::CrlRecord;
 use crate::record::HexBytes;
@@ -74,7 +74,8 @@ impl Cluster {
         generation: Generation,
         key: &mut AuthorityKey,
     ) -> Result<Issuer, ClusterError> {
-        let serial = Serial::from_random(sixteen(self.entropy.as_ref())?);
+        let [serial, event_uid] = sixteens(self.entropy.as_ref())?;
+        let serial = Serial::from_random(serial);
         let name = self.name().as_str();
         let subject = DistinguishedName::new([
             (NameAttribute::CommonName, name),
@@ -101,7 +102,7 @@ impl Cluster {
         let signer = self.signer_for(authority, generation, key)?;
         let allowed_by = format!("generation {generation} of the {authority} authority is being made");
         let der = self
-            .issue(actor, &signer, linted, &allowed_by)
+            .issue(actor, &signer, linted, event_uid, &allowed_by)
             .await?
             .document
             .to_vec();

@@ -172,10 +172,13 @@ impl Cluster {
         actor: &Actor,
         signer: &Signer,
         plan: LintedPlan,
+        event_uid: [u8; 16],
         allowed_by: &str,
     ) -> Result<Issued, ClusterError> {
         let (summary, to_be_signed) = plan.into_parts();
-        let event_uid = self.announce_issue(actor, signer, &summary, allowed_by).await?;
+        let event_uid = self
+            .announce_issue(actor, signer, &summary, event_uid, allowed_by)
+            .await?;
         let signature = match signer
             .signature(to_be_signed.scheme(), to_be_signed.bytes())
             .await
@@ -222,6 +225,7 @@ impl Cluster {
         actor: &Actor,
         signer: &Signer,
         summary: &Summary,
+        event_uid: [u8; 16],
         allowed_by: &str,
     ) -> Result<String, ClusterError> {
         let Signer {
@@ -244,7 +248,7 @@ impl Cluster {
             key_id,
             allowed_by: allowed_by.to_owned(),
         };
-        let (event_uid, record) = self.journal.event(actor, event)?;
+        let (event_uid, record) = self.journal.event_as(event_uid, actor, event);
         let mut records = vec![
             record,
             Record::Serial {

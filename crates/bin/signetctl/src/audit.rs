@@ -32,32 +32,46 @@ pub(crate) enum AuditCommand {
 /// Which events.
 #[derive(Debug, Clone, Args)]
 struct FilterArgs {
-    /// Only events of this name or code; may be given more than once
-    #[arg(long = "kind", value_name = "NAME|CODE", value_delimiter = ',')]
+    /// Only events of this name or code, such as session.start; may be given more than once
+    #[arg(
+        long = "type",
+        visible_alias = "kind",
+        value_name = "NAME|CODE,…",
+        value_delimiter = ','
+    )]
     kinds: Vec<String>,
     /// Only those by this user
     #[arg(long)]
     user: Option<String>,
 }
 
-/// Search events
-///
-/// --since and --until take a moment (2026-03-01T12:00:00Z) or how long ago it was (24h).
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  signetctl audit search --since=24h
-  signetctl audit search --kind=authority.rotation.phase --newest-first --limit=5
-  signetctl audit search --user=alice --format json | jq '.[].code'")]
-pub(crate) struct SearchArgs {
-    #[command(flatten)]
-    filter: FilterArgs,
+/// When they happened.
+#[derive(Debug, Clone, Args)]
+struct SpanArgs {
     /// Only those at or after this moment
     #[arg(long, value_name = "TIME|AGO")]
     since: Option<String>,
     /// Only those before this moment
     #[arg(long, value_name = "TIME|AGO")]
     until: Option<String>,
+}
+
+/// Search events
+///
+/// --since and --until take a moment (2026-03-01T12:00:00Z) or how long ago it was (24h). The names of events are in
+/// docs/reference/audit-events.md.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl audit search --user=alice --since=24h --type=session.start --format json
+  signetctl audit search --type=user.login,user.login.lockout --since=7d --until=1d
+  signetctl audit search --type=authority.rotation.phase --newest-first --limit=5
+  signetctl audit search --user=alice --format json | jq '.[].code'")]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    span: SpanArgs,
     /// The most to list
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
@@ -73,7 +87,7 @@ pub(crate) struct SearchArgs {
 #[command(after_help = "\
 Examples:
   signetctl audit tail
-  signetctl audit tail --follow --kind=cert.create
+  signetctl audit tail -f --type=session.start,session.end
   signetctl audit tail -n 1000 --format json | jq -c '.user'")]
 pub(crate) struct TailArgs {
     #[command(flatten)]
@@ -111,7 +125,9 @@ pub(crate) struct VerifyArgs {
     output: FormatArgs,
 }
 
-/// Write every event, one JSON object per line
+/// Write events, one JSON object per line
+///
+/// All of them, or those that --type, --user, --since and --until pick; the times are written as for `audit search`.
 ///
 /// Fields may stand in another order than in the log itself, whose lines are under the server's data directory and are
 /// the ones that carry its chain of hashes.
@@ -119,10 +135,13 @@ pub(crate) struct VerifyArgs {
 #[command(after_help = "\
 Examples:
   signetctl audit export --out events.jsonl
-  signetctl audit export --kind=cert.create | gzip > issued.jsonl.gz")]
+  signetctl audit export --since=2026-03-01T00:00:00Z --until=2026-04-01T00:00:00Z --out march.jsonl
+  signetctl audit export --type=cert.create | gzip > issued.jsonl.gz")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    span: SpanArgs,
     /// Write to this file, which must not exist, rather than to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -137,7 +156,7 @@ impl AuditCommand {
                 let verdict = connection.client()?.verify_audit().await?;
                 Ok(facts(&verdict, output.format, |_| render::verdict(&verdict))?.and_good(verdict.ok))
             }
-            Self::Export(arguments) => arguments.run(&connection.client()?).await,
+            Self::Export(arguments) => arguments.run(connection, now).await,
         }
     }
 }
@@ -152,15 +171,24 @@ impl FilterArgs {
     }
 }
 
-impl SearchArgs {
-    async fn run(&self, connection: &ConnectionArgs, now: UnixSeconds) -> Result<Report, Failure> {
+impl SpanArgs {
+    /// The same parameters for this span.
+    fn within(&self, parameters: EventParameters, now: UnixSeconds) -> Result<EventParameters, Failure> {
         let moment = |text: &Option<String>| text.as_deref().map(|text| parse_moment(text, now)).transpose();
-        let parameters = EventParameters {
+        Ok(EventParameters {
             since: moment(&self.since)?,
             until: moment(&self.until)?,
+            ..parameters
+        })
+    }
+}
+
+impl SearchArgs {
+    async fn run(&self, connection: &ConnectionArgs, now: UnixSeconds) -> Result<Report, Failure> {
+        let parameters = EventParameters {
             limit: Some(usize::from(self.limit)),
             newest_first: self.newest_first,
-            ..self.filter.parameters()
+            ..self.span.within(self.filter.parameters(), now)?
         };
         let EventPage { events, next } = connection.client()?.events(&parameters).await?;
         facts(&events, self.output.format, |is_wide| {
@@ -222,9 +250,11 @@ impl TailArgs {
 }
 
 impl ExportArgs {
-    async fn run(&self, client: &Client) -> Result<Report, Failure> {
+    async fn run(&self, connection: &ConnectionArgs, now: UnixSeconds) -> Result<Report, Failure> {
+        let wanted = self.span.within(self.filter.parameters(), now)?;
+        let client = &connection.client()?;
         let Some(path) = &self.out else {
-            let count = self.pages(client, |lines| emit(lines.as_bytes())).await?;
+            let count = pages(client, &wanted, |lines| emit(lines.as_bytes())).await?;
             eprint_count(count);
             return Ok(Report::good(""));
         };
@@ -236,9 +266,10 @@ impl ExportArgs {
             .prefix(".signetctl-")
             .tempfile_in(directory.unwrap_or_else(|| std::path::Path::new(".")))
             .map_err(cannot)?;
-        let count = self
-            .pages(client, |lines| file.write_all(lines.as_bytes()).map_err(cannot))
-            .await?;
+        let count = pages(client, &wanted, |lines| {
+            file.write_all(lines.as_bytes()).map_err(cannot)
+        })
+        .await?;
         file.as_file().sync_all().map_err(cannot)?;
         file.persist_noclobber(path)
             .map_err(|error| cannot(error.error))?;
@@ -247,28 +278,28 @@ impl ExportArgs {
             path.display()
         )))
     }
+}
 
-    /// Every page, oldest first; returns how many events there were.
-    async fn pages(
-        &self,
-        client: &Client,
-        mut write: impl FnMut(String) -> Result<(), Failure>,
-    ) -> Result<usize, Failure> {
-        let mut after = 0;
-        let mut count = 0;
-        loop {
-            let parameters = EventParameters {
-                after: Some(after),
-                limit: Some(PAGE),
-                ..self.filter.parameters()
-            };
-            let page = client.events(&parameters).await?;
-            count += page.events.len();
-            write(page.events.iter().map(|event| format!("{event}\n")).collect())?;
-            match page.next {
-                Some(next) if next > after => after = next,
-                Some(_) | None => return Ok(count),
-            }
+/// Every page of what is wanted, oldest first; returns how many events there were.
+async fn pages(
+    client: &Client,
+    wanted: &EventParameters,
+    mut write: impl FnMut(String) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    let mut after = 0;
+    let mut count = 0;
+    loop {
+        let parameters = EventParameters {
+            after: Some(after),
+            limit: Some(PAGE),
+            ..wanted.clone()
+        };
+        let page = client.events(&parameters).await?;
+        count += page.events.len();
+        write(page.events.iter().map(|event| format!("{event}\n")).collect())?;
+        match page.next {
+            Some(next) if next > after => after = next,
+            Some(_) | None => return Ok(count),
         }
     }
 }

@@ -8,6 +8,8 @@ mod sign;
 use clap::Subcommand;
 use names::UnixSeconds;
 
+pub(crate) use export::content;
+
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
 use crate::report::Report;

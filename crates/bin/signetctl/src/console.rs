@@ -18,8 +18,7 @@ pub(crate) fn confirm(what: &str, gravity: Gravity, is_confirmed: bool) -> Resul
     if is_confirmed {
         return Ok(());
     }
-    let is_attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    match (is_attended, gravity) {
+    match (is_attended(), gravity) {
         (false, Gravity::Named) => Ok(()),
         (false, Gravity::Grave) => Err(Failure::usage(
             format!("this has to be confirmed: {what}"),
@@ -27,6 +26,11 @@ pub(crate) fn confirm(what: &str, gravity: Gravity, is_confirmed: bool) -> Resul
         )),
         (true, Gravity::Named | Gravity::Grave) => ask(what),
     }
+}
+
+/// Whether somebody is there to answer.
+pub(crate) fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 fn ask(what: &str) -> Result<(), Failure> {

@@ -11,6 +11,8 @@ pub(crate) struct Failure {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    /// The server's stable code, when it gave one.
+    code: Option<String>,
 }
 
 /// Who has to act, as the exit code says it.
@@ -33,6 +35,7 @@ impl Failure {
             kind: Kind::Usage,
             message: message.into(),
             hint: Some(hint.into()),
+            code: None,
         }
     }
 
@@ -42,6 +45,7 @@ impl Failure {
             kind: Kind::Failed,
             message: format!("{what}: {}", chain(cause)),
             hint: None,
+            code: None,
         }
     }
 
@@ -51,6 +55,7 @@ impl Failure {
             kind: Kind::Failed,
             message: message.into(),
             hint: None,
+            code: None,
         }
     }
 
@@ -60,6 +65,32 @@ impl Failure {
             hint: Some(hint.into()),
             ..self
         }
+    }
+
+    /// The same, saying first what it is about.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self {
+            message: format!("{what}: {}", self.message),
+            ..self
+        }
+    }
+
+    /// The same with one more line.
+    pub(crate) fn and_message(self, line: &str) -> Self {
+        Self {
+            message: format!("{}\n{line}", self.message),
+            ..self
+        }
+    }
+
+    /// The server's stable code, when it gave one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Why.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     const fn exit_code(&self) -> u8 {
@@ -106,6 +137,7 @@ impl From<ClientError> for Failure {
             kind,
             message: chain(&error),
             hint: error.hint(),
+            code: error.code().map(str::to_owned),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::console::Gravity;
 use crate::console::confirm;
 use crate::failure::Failure;
 use crate::get::parse_authority;
+use crate::reauthenticate::privileged;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -147,7 +148,8 @@ impl KeysCommand {
                 let request = RetireRequest {
                     reason: reason.clone(),
                 };
-                let key = connection.client()?.restore_key(id, &request).await?;
+                let client = connection.client()?;
+                let key = privileged(&client, async |client| client.restore_key(id, &request).await).await?;
                 facts(&key, output.format, |_| {
                     format!("restored key {}\n\n{}", key.id, render::key(&key))
                 })
@@ -177,14 +179,13 @@ impl RetireArgs {
             self.id
         );
         confirm(&what, Gravity::Grave, self.yes)?;
-        let key = client
-            .retire_key(
-                &self.id,
-                &RetireRequest {
-                    reason: self.reason.clone(),
-                },
-            )
-            .await?;
+        let request = RetireRequest {
+            reason: self.reason.clone(),
+        };
+        let key = privileged(&client, async |client| {
+            client.retire_key(&self.id, &request).await
+        })
+        .await?;
         facts(&key, self.output.format, |_| {
             format!(
                 "retired key {}; until its end: signetctl keys restore {}\n\n{}",
@@ -210,11 +211,10 @@ impl SweepArgs {
                 self.yes,
             )?;
         }
-        let answer = client
-            .sweep_keys(&SweepRequest {
-                dry_run: self.dry_run,
-            })
-            .await?;
+        let request = SweepRequest {
+            dry_run: self.dry_run,
+        };
+        let answer = privileged(&client, async |client| client.sweep_keys(&request).await).await?;
         facts(&answer, self.output.format, |_| render::sweep(&answer))
     }
 }

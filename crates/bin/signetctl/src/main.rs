@@ -4,6 +4,7 @@
 //! code. Each command group has a file of its own; what they print is made by pure functions from an answer of the API
 //! to text.
 
+mod access_rules;
 mod alerts;
 mod audit;
 mod auth;
@@ -12,17 +13,27 @@ mod cli;
 mod completions;
 mod connection;
 mod console;
+mod create;
 mod doctor;
+mod documents;
+mod edit;
 mod failure;
 mod files;
 mod get;
 mod key_pair;
 mod keys;
+mod lock;
 mod man;
+mod nodes;
+mod pairs;
+mod reauthenticate;
 mod report;
+mod rm;
 mod status;
 mod table;
 mod tar;
+mod tokens;
+mod users;
 mod version;
 
 #[cfg(test)]

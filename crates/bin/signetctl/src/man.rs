@@ -86,7 +86,7 @@ fn reference_markdown() -> String {
          | 0 | Done, and what was found is good |\n\
          | 1 | Something failed, or what was found is not good (`doctor`, `audit verify`, `keys verify`) |\n\
          | 2 | The command was not given what it needs |\n\
-         | 3 | The server refused |\n\
+         | 3 | The server refused, or the access that `access explain` is about is denied |\n\
          | 4 | The server cannot be reached; nothing was done |\n",
     );
     add_reference(&mut command, "signetctl", &mut text);

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// What a command prints on standard output, and whether what it found is good.
+/// What a command prints on standard output, and the exit code that says what it found.
 pub(crate) struct Report {
     text: Vec<u8>,
-    is_good: bool,
+    exit_code: u8,
 }
 
 impl Report {
@@ -19,23 +19,24 @@ impl Report {
     pub(crate) fn good(text: impl Into<Vec<u8>>) -> Self {
         Self {
             text: text.into(),
-            is_good: true,
+            exit_code: 0,
         }
     }
 
     /// The same report; what it found decides the exit code: 0 when good, 1 when not.
     pub(crate) fn and_good(self, is_good: bool) -> Self {
-        Self { is_good, ..self }
+        self.and_exit_code(if is_good { 0 } else { 1 })
+    }
+
+    /// The same report with an exit code of its own.
+    pub(crate) fn and_exit_code(self, exit_code: u8) -> Self {
+        Self { exit_code, ..self }
     }
 
     /// Prints it and returns the exit code.
     pub(crate) fn print(&self) -> Result<ExitCode, Failure> {
         emit(&self.text)?;
-        Ok(if self.is_good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(1)
-        })
+        Ok(ExitCode::from(self.exit_code))
     }
 
     #[cfg(test)]

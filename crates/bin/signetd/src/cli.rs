@@ -51,6 +51,32 @@ pub(crate) struct Start {
     /// configuration that is named comes before that.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) join: Join,
+}
+
+/// How a machine joins a cluster whose auth service runs elsewhere: what `signetctl nodes add` prints. Without `--proxy` nothing of it
+/// counts.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Join {
+    /// The services to run here rather than those of the configuration: node
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    pub(crate) roles: Vec<String>,
+    /// The proxy of the cluster to join, host:port
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) proxy: Option<String>,
+    /// The token to join with, or the absolute path of a file that holds it
+    #[arg(long, value_name = "TOKEN", env = "SIGNET_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A pin of the cluster's host authority, as `signetctl status` shows it; can be repeated
+    #[arg(long, value_name = "PIN")]
+    pub(crate) ca_pin: Vec<String>,
+    /// What this machine calls itself
+    #[arg(long, value_name = "NAME")]
+    pub(crate) nodename: Option<String>,
+    /// The machine's labels, key=value, comma separated; can be repeated
+    #[arg(long, value_name = "LABELS", value_delimiter = ',')]
+    pub(crate) labels: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

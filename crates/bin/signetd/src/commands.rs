@@ -20,6 +20,7 @@ use crate::doctor::offline;
 use crate::doctor::report;
 use crate::failure::Failure;
 use crate::host;
+use crate::join;
 use crate::start;
 
 /// Read when no configuration is named, where it exists.
@@ -59,9 +60,14 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 /// The configuration asked for, with the data directory asked for.
 fn chosen(asked: Start) -> Result<Config, Failure> {
-    let Start { config, data_dir } = asked;
+    let Start {
+        config,
+        data_dir,
+        join,
+    } = asked;
     let is_named = config.is_some();
     let mut config = configuration(config)?;
+    join::apply(join, &mut config)?;
     let data_dir = data_dir.or_else(|| host::data_dir_of_environment().filter(|_| !is_named));
     if let Some(directory) = data_dir {
         move_data_dir(&mut config, directory)?;

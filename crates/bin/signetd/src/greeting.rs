@@ -13,6 +13,10 @@ pub(crate) struct Places {
     pub(crate) socket: PathBuf,
     pub(crate) api: SocketAddr,
     pub(crate) web: SocketAddr,
+    /// Where the proxy serves SSH, when it runs here.
+    pub(crate) proxy_ssh: Option<SocketAddr>,
+    /// Where this machine's SSH service listens, when it runs.
+    pub(crate) ssh: Option<SocketAddr>,
 }
 
 /// The first start says what it made and what to run next; every other says in a line that it is up.
@@ -22,6 +26,8 @@ pub(crate) fn greeting(cluster: &Cluster, opened: &Opened, places: &Places) -> S
         socket,
         api,
         web,
+        proxy_ssh,
+        ssh,
     } = places;
     let (name, storage) = (cluster.name().as_str(), cluster.custody().kind());
     if !opened.is_new {
@@ -66,15 +72,30 @@ pub(crate) fn greeting(cluster: &Cluster, opened: &Opened, places: &Places) -> S
         }
     }
     let (data_dir, socket) = (data_dir.display(), socket.display());
+    let mut services = String::new();
+    if let Some(address) = proxy_ssh {
+        let _ = writeln!(
+            services,
+            "Proxy   https://{web}, SSH {address}   what people and machines connect to"
+        );
+    }
+    if let Some(address) = ssh {
+        let _ = writeln!(
+            services,
+            "SSH     {address}   log-in to this machine, through the proxy"
+        );
+    }
     let _ = write!(
         text,
         "
 Data    {data_dir}   back it up: what is lost there is lost
 API     {api}   mutual TLS; on this host the socket {socket}
 Web     https://{web}   certificates, revocation lists and key sets for everybody
-
+{services}
 Next
   signetctl status
+  signetctl users add <you> --roles=access,editor --logins=<account>     a link by which <you> sign up
+  signetctl nodes add                                                    the command to run on another machine
   signetctl auth export --type=user --format=public_keys                 for the TrustedUserCAKeys of your hosts
   signetctl auth sign --format=file --user=<you> --roles=editor --out=<you>.pem   to work from another machine
 "

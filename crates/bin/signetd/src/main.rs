@@ -2,6 +2,8 @@
 //!
 //! `main` only chooses the command. Start reading at `start`.
 
+mod access;
+mod agent_only;
 mod backends;
 mod cli;
 mod commands;
@@ -10,8 +12,10 @@ mod doctor;
 mod failure;
 mod greeting;
 mod host;
+mod join;
 mod log_check;
 mod logging;
+mod services;
 mod start;
 mod tick;
 
@@ -27,6 +31,14 @@ use crate::failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // As the helper of a session this process becomes another program, before any thread of its own begins.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments
+        .next()
+        .is_some_and(|first| first == services::node::HELPER)
+    {
+        return ssh_node::exec_child::main(arguments);
+    }
     // One provider of cryptography for the whole process, before anything could choose another.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use agent::AgentError;
+use agent::Joiner;
+use api_access::Access;
 use api_http::ConnectionLimits;
 use api_http::Face;
 use api_http::Front;
@@ -14,6 +20,10 @@ use api_http::Service;
 use api_http::ServiceParts;
 use api_http::Stopper;
 use api_http::TlsListener;
+use api_types::JoinAnswer;
+use api_types::JoinRequest;
+use api_types::SecretText;
+use async_trait::async_trait;
 use cluster::Cluster;
 use cluster::Parts;
 use cluster::Settings;
@@ -25,6 +35,7 @@ use keystore_software::SealingKey;
 use keystore_software::SoftwareBackend;
 use names::ClusterName;
 use names::HostName;
+use names::Principal;
 use runtime::Clock;
 use runtime::Entropy;
 use serde::Deserialize;
@@ -34,8 +45,11 @@ use state_sqlite::SqliteState;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::access;
+use crate::agent_only;
 use crate::backends;
 use crate::data_dir::DataDir;
 use crate::doctor::Doctor;
@@ -51,6 +65,10 @@ use crate::log_check;
 use crate::log_check::AnchorError;
 use crate::log_check::LogCheck;
 use crate::logging;
+use crate::services;
+use crate::services::Services;
+use crate::services::node;
+use crate::services::proxy::Listeners;
 use crate::tick::Ticker;
 
 /// Threads for the network and the use cases. Signatures and storage have threads of their own.
@@ -62,22 +80,19 @@ const WORKERS: usize = 2;
 /// When something that is needed cannot be opened; nothing was made then that the next start would not go on with.
 pub(crate) fn run(config: Config) -> Result<(), Failure> {
     logging::begin(&config.log)?;
-    if !config.auth.is_enabled {
-        return Err(Failure::new(
-            "there is nothing to run: `auth_service.enabled` is false",
-            "set it to true, or leave it out",
-        ));
-    }
     // Whatever is made below the data directory is for this user alone.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let StorageConfig::Sqlite { directory } = &config.storage;
-    let data_dir = DataDir::open(&config.data_dir, directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("signetd")
         .enable_all()
         .build()
         .map_err(|error| Failure::of("cannot start threads", &error))?;
+    if !config.auth.is_enabled {
+        return runtime.block_on(agent_only::serve(&config));
+    }
+    let StorageConfig::Sqlite { directory } = &config.storage;
+    let data_dir = DataDir::open(&config.data_dir, directory)?;
     runtime.block_on(serve(&config, &data_dir))
 }
 
@@ -87,6 +102,7 @@ struct Opened {
     state: Arc<dyn State>,
     opened: cluster::Opened,
     log: Arc<LogCheck>,
+    sealing_key: SealingKey,
 }
 
 /// What the process takes from the machine.
@@ -102,7 +118,19 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     };
     // Addresses first: an address in use is no reason to make a cluster.
     let api = bind(config.auth.listen_addr, "auth_service.listen_addr").await?;
-    let web = bind(config.auth.web_listen_addr, "auth_service.web_listen_addr").await?;
+    // A proxy in this process serves what is for everybody, and hands over what is for the API.
+    let (proxy, web) = if config.proxy.is_enabled {
+        (Some(Listeners::bind(&config.proxy).await?), None)
+    } else {
+        let web = bind(config.auth.web_listen_addr, "auth_service.web_listen_addr").await?;
+        (None, Some(web))
+    };
+    let web_address = match (&proxy, &web) {
+        (Some(proxy), _) => proxy.web_address(),
+        (None, Some(web)) => web.address(),
+        (None, None) => config.auth.web_listen_addr,
+    };
+    let ssh = Services::bind_ssh(&config.ssh).await?;
     let socket_path = config.socket_path();
     let socket = LocalListener::bind(&socket_path).map_err(|error| Failure::said(chain(&error)))?;
 
@@ -111,14 +139,17 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
         state,
         opened,
         log,
+        sealing_key,
     } = open(config, data_dir, &machine).await?;
     let hosts = hosts(&config.auth, cluster.name());
-    let front = Arc::new(Front::new(
+    let front = Front::new(
         Arc::clone(&cluster),
         Arc::clone(&machine.clock),
         Arc::clone(&machine.entropy),
         hosts,
-    ));
+    )
+    .with_roles(front_roles(proxy.is_some()));
+    let front = Arc::new(front);
     // Without a certificate, such as while the host authority's token is away, the local socket still serves: that is where an operator
     // finds out why. Every tick tries again.
     if let Err(error) = front.reload().await {
@@ -139,19 +170,40 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
         log: Arc::clone(&log) as Arc<dyn api_http::CheckLog>,
         doctor: Arc::new(doctor),
         limits: RequestLimits::DEFAULT,
-        web_url: web_url(&config.auth, web.address()),
+        web_url: web_url(&config.auth, web_address),
     }));
+    let access = access::open(access::Opening {
+        config,
+        cluster: Arc::clone(&cluster),
+        state: Arc::clone(&state),
+        service: Arc::clone(&service),
+        sealing_key: &sealing_key,
+        clock: Arc::clone(&machine.clock),
+        entropy: Arc::clone(&machine.entropy),
+        web_port: web_address.port(),
+    })
+    .await?;
+    drop(sealing_key);
 
     let places = Places {
         data_dir: config.data_dir.clone(),
         socket: socket_path,
         api: api.address(),
-        web: web.address(),
+        web: web_address,
+        proxy_ssh: proxy.as_ref().map(Listeners::ssh_address),
+        ssh: ssh.as_ref().map(node::Bound::address),
     };
+    // Before anybody is answered: whoever sees that the server is up may ask it to stop, and must not kill it by that.
+    let signals = Signals::listen()?;
     let (stopper, stop) = Stopper::new();
     let mut running = JoinSet::new();
-    let router = api_http::api_router(Arc::clone(&service));
-    let web_router = api_http::web_router(Arc::clone(&service));
+    let router =
+        api_http::api_router(Arc::clone(&service)).merge(api_access::access_router(Arc::clone(&access)));
+    let web_router =
+        api_http::web_router(Arc::clone(&service)).merge(api_access::public_router(Arc::clone(&access)));
+    let (hand_over, handed_over) = mpsc::channel(HANDED_OVER_MAX);
+    let api_address = api.address();
+    let api = api.with_handed_over(handed_over);
     running.spawn(socket.run(
         Arc::clone(&service),
         router.clone(),
@@ -165,13 +217,39 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
         ConnectionLimits::API,
         stop.clone(),
     ));
-    running.spawn(web.run(
-        Face::Web,
-        Arc::clone(&front),
-        web_router,
-        ConnectionLimits::WEB,
-        stop.clone(),
-    ));
+    if let Some(web) = web {
+        running.spawn(web.run(
+            Face::Web,
+            Arc::clone(&front),
+            web_router.clone(),
+            ConnectionLimits::WEB,
+            stop.clone(),
+        ));
+    }
+    let (services_stopper, services_stop) = Stopper::new();
+    let services = Services {
+        ssh,
+        proxy: proxy.map(|proxy| proxy.serving(&config.proxy, Arc::clone(&front), hand_over, web_router)),
+    };
+    let is_any = services.ssh.is_some() || services.proxy.is_some();
+    let own = services::Machine {
+        folder: config.data_dir.join("agent"),
+        address: reached_here(api_address).to_string(),
+        cluster: Some(cluster.name().to_string()),
+        joiner: Some(Arc::new(LocalJoiner {
+            access,
+            roles: services.roles(),
+        })),
+        node_name: config.node_name.clone(),
+        clock: Arc::clone(&machine.clock),
+        entropy: Arc::clone(&machine.entropy),
+        tunnel: None,
+    };
+    let services = tokio::spawn(async move {
+        if is_any {
+            services::run(own, services, services_stop).await;
+        }
+    });
     let ticker = Ticker {
         cluster: Arc::clone(&cluster),
         service: Arc::clone(&service),
@@ -182,14 +260,19 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     };
     running.spawn(ticker.run(stop));
 
-    // Before anybody is told that the server is up: from then on it is asked to stop, not killed.
-    let signals = Signals::listen()?;
     greet(&greeting(&cluster, &opened, &places));
     for alert in cluster.alerts() {
         tracing::warn!(alert = %alert.id, hint = %alert.hint, "{}", alert.message);
     }
     let reason = signals.asked_to_stop().await;
     tracing::info!(reason, "stopping");
+    // Sessions end first, while there is somebody to tell of their ends.
+    services_stopper.stop();
+    if tokio::time::timeout(SERVICES_STOP, services).await.is_err() {
+        tracing::warn!(
+            "the services of this machine take too long to stop; what they did not tell is told at the next start"
+        );
+    }
     stopper.stop();
     running.join_all().await;
     let recorded = match service.record_counted_denials(true).await {
@@ -199,6 +282,50 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     recorded.map_err(|error| Failure::of("the stop could not be recorded", &error))?;
     log.follow(&cluster).await;
     Ok(())
+}
+
+/// How long the machine's services may take to stop.
+const SERVICES_STOP: std::time::Duration = std::time::Duration::from_secs(25);
+/// Connections that wait to be taken over from the proxy.
+const HANDED_OVER_MAX: usize = 64;
+
+/// The system roles that the listeners' certificate names.
+fn front_roles(has_proxy: bool) -> Vec<Principal> {
+    let words: &[&str] = if has_proxy { &["auth", "proxy"] } else { &[] };
+    words
+        .iter()
+        .filter_map(|word| Principal::parse(word).ok())
+        .collect()
+}
+
+/// How a listener is reached from the same host.
+fn reached_here(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
+}
+
+/// Lets this machine join the cluster of its own process.
+struct LocalJoiner {
+    access: Arc<Access>,
+    roles: Vec<String>,
+}
+
+#[async_trait]
+impl Joiner for LocalJoiner {
+    async fn secret(&self) -> Result<SecretText, AgentError> {
+        api_access::local_token(&self.access, &self.roles)
+            .await
+            .map_err(|error| AgentError::NotLetIn(chain(&error)))
+    }
+
+    async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, AgentError> {
+        api_access::join_directly(&self.access, request.clone())
+            .await
+            .map_err(|error| AgentError::NotLetIn(chain(&error)))
+    }
 }
 
 /// Where everybody reads revocation lists.
@@ -291,6 +418,8 @@ async fn open(config: &Config, data_dir: &DataDir, machine: &Machine) -> Result<
         state,
         opened,
         log,
+        sealing_key: SealingKey::load(&data_dir.sealing_key())
+            .map_err(|error| Failure::said(chain(&error)))?,
     })
 }
 
@@ -350,14 +479,14 @@ fn hosts(auth: &AuthConfig, cluster: &ClusterName) -> Vec<HostName> {
 }
 
 /// The signals that ask to stop.
-struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     /// Takes the signals from here on.
-    fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::of("cannot wait for signals", &error);
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
@@ -366,7 +495,7 @@ impl Signals {
     }
 
     /// Waits for one of them; answers its name.
-    async fn asked_to_stop(mut self) -> &'static str {
+    pub(crate) async fn asked_to_stop(mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

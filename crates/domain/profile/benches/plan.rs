@@ -80,6 +80,7 @@ fn ssh(criterion: &mut Criterion) {
             logins: principals(&["root", "alice"]),
             roles: principals(&["access", "editor"]),
             critical_options: CriticalOptions::default(),
+            facts: Default::default(),
             permits: Permit::ALL.to_vec(),
         };
         let subject =

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use authority::AuthorityType;
 use key::PublicKey;
 use names::HostName;
@@ -46,6 +48,8 @@ pub enum SshRequest {
         critical_options: CriticalOptions,
         /// What it permits.
         permits: Vec<Permit>,
+        /// What else it says: extensions under somebody's domain, and their texts. Roles are not said here.
+        facts: BTreeMap<ExtensionName, String>,
     },
     /// A server.
     Host {
@@ -144,6 +148,7 @@ pub fn plan_ssh(
             roles,
             critical_options,
             permits,
+            facts,
         } => {
             if *profile == SshProfile::Host {
                 return Err(vec![Finding::new(
@@ -158,6 +163,7 @@ pub fn plan_ssh(
             }
             plan.critical_options = critical_options.clone();
             plan.extensions.permits = permits.iter().copied().collect();
+            plan.extensions.custom.clone_from(facts);
             write_roles(&mut plan.extensions, roles)?;
         }
         SshRequest::Host { names, roles } => {
@@ -186,11 +192,17 @@ fn principal(text: &str) -> Result<Principal, Vec<Finding>> {
 
 /// The roles, in an extension under our own domain; their order is the request's.
 fn write_roles(extensions: &mut Extensions, roles: &[Principal]) -> Result<(), Vec<Finding>> {
+    let name = ExtensionName::own("roles")
+        .map_err(|error| vec![Finding::new("ssh.extensions", error.to_string())])?;
+    if extensions.custom.contains_key(&name) {
+        return Err(vec![Finding::new(
+            "ssh.roles",
+            "roles are said by the roles of the request, not by another fact of that name",
+        )]);
+    }
     if roles.is_empty() {
         return Ok(());
     }
-    let name = ExtensionName::own("roles")
-        .map_err(|error| vec![Finding::new("ssh.extensions", error.to_string())])?;
     let list: Vec<&str> = roles.iter().map(Principal::as_str).collect();
     extensions.custom.insert(name, list.join(","));
     Ok(())

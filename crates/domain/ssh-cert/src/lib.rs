@@ -23,5 +23,5 @@ pub use options::{
     CriticalOptions, EXTENSION_DOMAIN, ExtensionName, Extensions, ForceCommand, Network, Permit,
 };
 pub use plan::{CertificatePlan, CertificateType, MAXIMUM_PRINCIPALS, assemble};
-pub use subject_key::{SubjectAlgorithm, SubjectKey, public_key_blob};
+pub use subject_key::{SubjectAlgorithm, SubjectKey, authority_key, public_key_blob};
 pub use trust::{cert_authority_line, known_hosts_line, public_key_fingerprint, public_key_line};

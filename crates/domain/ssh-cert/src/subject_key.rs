@@ -280,7 +280,10 @@ pub fn public_key_blob(key: &PublicKey) -> Result<Vec<u8>, key::KeyFault> {
 }
 
 /// Reads a key blob of one of the algorithms authorities have.
-pub(crate) fn authority_key(blob: &[u8]) -> Result<PublicKey, ParseError> {
+///
+/// # Errors
+/// When it does not decode, or is of another algorithm.
+pub fn authority_key(blob: &[u8]) -> Result<PublicKey, ParseError> {
     let what = "SSH authority key";
     let mut reader = Reader::new(what, blob);
     let name = reader.text()?;

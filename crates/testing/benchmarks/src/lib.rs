@@ -19,6 +19,13 @@ pub struct Cost {
     pub wall: Duration,
 }
 
+impl Cost {
+    /// The cost with the least CPU time; `None` of none.
+    pub fn cheapest(costs: &[Self]) -> Option<Self> {
+        costs.iter().copied().min_by_key(|cost| cost.cpu)
+    }
+}
+
 /// A stopwatch of CPU and wall time.
 #[derive(Debug)]
 pub struct Stopwatch {

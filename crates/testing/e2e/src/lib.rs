@@ -17,6 +17,7 @@ mod phase;
 pub mod programs;
 mod settings;
 mod signet;
+mod soundness;
 mod status;
 
 pub use credentials::{SshCredential, TlsCredential};
@@ -25,4 +26,5 @@ pub use failure::fail;
 pub use phase::{Phase, rotate};
 pub use settings::{Aws, CaKeys, Settings, Token};
 pub use signet::{Prepared, Signet};
+pub use soundness::{PATIENCE, every_key_verifies};
 pub use status::{AuthorityView, KeyView, StatusView, text_at};

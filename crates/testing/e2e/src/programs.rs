@@ -20,7 +20,7 @@ use crate::fail;
 use crate::failure::OrFail as _;
 
 /// A first build compiles everything.
-const BUILD_LIMIT: Duration = Duration::from_secs(1800);
+const BUILD_LIMIT: Duration = Duration::from_secs(7200);
 /// Variables that Cargo sets for the one package whose test runs; build scripts would see them change and run again.
 const OF_THIS_PACKAGE: [&str; 7] = [
     "CARGO_BIN_",

@@ -122,6 +122,9 @@ impl Settings {
                 &format!("  storage: {{type: sqlite, path: {}}}", path.display()),
             );
         }
+        // Suites about authorities run the auth service alone: nothing else is to wait for.
+        line(&mut text, "proxy_service: {enabled: false}");
+        line(&mut text, "ssh_service: {enabled: false}");
         line(&mut text, "auth_service:");
         line(&mut text, &format!("  cluster_name: {cluster_name}"));
         line(&mut text, &format!("  listen_addr: 127.0.0.1:{api_port}"));

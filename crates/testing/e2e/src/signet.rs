@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::status::StatusView;
 
 /// How long a daemon that cannot start may take to say so.
-const REFUSAL_LIMIT: Duration = Duration::from_secs(60);
+const REFUSAL_LIMIT: Duration = Duration::from_secs(600);
 
 /// A directory, ports and a configuration for a daemon that does not run.
 #[derive(Debug)]
@@ -308,7 +308,7 @@ impl Signet {
         } = self;
         let web = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, prepared.web_port.number()));
         let ready = process.wait_ready(|_| {
-            std::net::TcpStream::connect_timeout(&web, Duration::from_secs(1)).ok()?;
+            std::net::TcpStream::connect_timeout(&web, Duration::from_secs(10)).ok()?;
             prepared.ctl(&["status"]).success().then_some(())
         });
         if let Err(error) = ready {

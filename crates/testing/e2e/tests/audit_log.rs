@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use e2e::{Phase, Settings, Signet, rotate};
-use parts::process::{Outcome, run_ok};
+use e2e::{PATIENCE, Phase, Settings, Signet, rotate};
+use parts::process::{Outcome, run_ok, wait_until};
 use parts::python::Venv;
 use serde_json::Value;
 
@@ -42,9 +42,10 @@ fn check_files(data: &Path) -> Outcome {
 }
 
 /// Some of everything that is recorded.
-fn live_a_little(signet: &Signet) {
+fn live_a_little() -> Signet {
+    let signet = Signet::start(Settings::default());
     for phase in Phase::FORWARD {
-        rotate(signet, "user", phase);
+        rotate(&signet, "user", phase);
     }
     let refused = ["auth", "rotate", "--manual", "--type=host", "--phase=standby"];
     signet.fails(&refused);
@@ -57,10 +58,11 @@ fn live_a_little(signet: &Signet) {
         "--reason=yearly",
     ];
     signet.ok(&reason);
-    rotate(signet, "host", Phase::Rollback);
-    rotate(signet, "host", Phase::Standby);
+    rotate(&signet, "host", Phase::Rollback);
+    rotate(&signet, "host", Phase::Standby);
     let retired = signet.json(&["keys", "ls", "--type=user", "--status=quarantined"]);
-    signet.ok(&["keys", "restore", retired[0]["id"].as_str().unwrap()]);
+    let restored = retired[0]["id"].as_str().unwrap();
+    signet.ok(&["keys", "restore", restored]);
     let leaf = signet.sign_tls("tls", "alice", &["--user=alice"]);
     let serial = parts::openssl::openssl_ok([
         "x509",
@@ -85,15 +87,22 @@ fn live_a_little(signet: &Signet) {
     ]);
     signet.ok(&["get", "cert_authorities", "--with-secrets", "--format=json"]);
     signet.ok(&["keys", "verify"]);
-    std::thread::sleep(Duration::from_secs(5));
-    signet.ok(&["keys", "sweep", "--yes"]);
+
+    // The restored key is retired again, this time for a second, and destroyed.
+    let signet = signet.restart(|settings| settings.key_quarantine = Some(Duration::from_secs(1)));
+    signet.ok(&["keys", "retire", restored, "--reason=not needed", "--yes"]);
+    let destroyed = wait_until(Instant::now() + PATIENCE, || {
+        signet.ok(&["keys", "sweep", "--yes"]);
+        (signet.json(&["keys", "show", restored])["status"] == "destroyed").then_some(())
+    });
+    assert!(destroyed.is_some(), "{}", signet.log());
+    signet
 }
 
 #[test]
 fn everything_privileged_is_in_the_log_with_who_and_why() {
     // 1. A little of everything.
-    let signet = Signet::start(Settings::default().with_quarantine(Duration::from_secs(5)));
-    live_a_little(&signet);
+    let signet = live_a_little();
     let events = signet.json(&["audit", "search", "--limit=1000"]);
     let events = events.as_array().unwrap();
     let names: BTreeSet<&str> = events
@@ -133,7 +142,7 @@ fn everything_privileged_is_in_the_log_with_who_and_why() {
     //    one that `audit verify` tells.
     let verdict = signet.json(&["audit", "verify"]);
     assert_eq!(verdict["ok"], true, "{verdict}");
-    let checked = parts::process::wait_until(std::time::Instant::now() + Duration::from_secs(30), || {
+    let checked = wait_until(Instant::now() + PATIENCE, || {
         let checked = check_files(&signet.data());
         assert!(checked.success(), "{}", checked.text());
         // The verdict itself is an entry, written after it was reached.
@@ -166,8 +175,7 @@ enum Tampering {
 #[test]
 fn whatever_is_edited_removed_reordered_or_cut_off_is_noticed() {
     // 1. A log to tamper with, kept aside.
-    let signet = Signet::start(Settings::default().with_quarantine(Duration::from_secs(5)));
-    live_a_little(&signet);
+    let signet = live_a_little();
     let mut stopped = signet.stop();
     let (data, good) = (stopped.data(), stopped.directory().join("good"));
     run_ok(Command::new("cp").arg("-a").arg(&data).arg(&good)).unwrap();

@@ -5,12 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use e2e::{Aws, CaKeys, Phase, Prepared, Settings, Signet, Token, files_with, files_with_plain_keys, rotate};
+use e2e::{
+    Aws, CaKeys, PATIENCE, Phase, Prepared, Settings, Signet, Token, every_key_verifies, files_with,
+    files_with_plain_keys, rotate,
+};
 use parts::imds::{ImdsStub, Role};
 use parts::kms::{Emulator, MINISTACK_ACCOUNT, MOTO_ACCOUNT, Ministack, Moto, REGION};
 use parts::openssl::{Chain, verify_strict};
+use parts::process::wait_until;
 use parts::python::Venv;
 use parts::softhsm::SoftHsm;
 use parts::ssh::ssh_keygen_list;
@@ -81,20 +85,12 @@ fn user_authority_works(signet: &Signet, name: &str) {
     assert!(listed.contains("Key ID: \"alice\""), "{listed}");
 }
 
-#[track_caller]
-fn every_key_verifies(signet: &Signet) {
-    for verdict in signet.json(&["keys", "verify"]).as_array().unwrap() {
-        assert_eq!(verdict["ok"], true, "{verdict}");
-    }
-}
-
 #[test]
 fn a_new_cluster_makes_every_key_in_kms_and_deletes_what_it_retires() {
     // 1. Somebody else's key, with our tag by mistake; then a cluster that is born in KMS.
     let emulator = Ministack::start().unwrap();
     let foreign = boto3(&emulator, FOREIGN_KEY, &[]).trim().to_owned();
-    let quarantine = Duration::from_secs(1);
-    let signet = Signet::start(settings(&emulator, MINISTACK_ACCOUNT).with_quarantine(quarantine));
+    let signet = Signet::start(settings(&emulator, MINISTACK_ACCOUNT));
 
     // 2. Every key of every authority is there, tagged, enabled, for signing.
     let status = signet.status();
@@ -158,20 +154,18 @@ fn a_new_cluster_makes_every_key_in_kms_and_deletes_what_it_retires() {
 
     // 4. What KMS signs is accepted, and every key proves itself. What keeps it in is the API's word, and said to be.
     user_authority_works(&signet, "born");
-    every_key_verifies(&signet);
+    every_key_verifies(&signet, "when born");
     for key in signet.json(&["keys", "ls"]).as_array().unwrap() {
         if key["handle"] != foreign.as_str() {
             assert_eq!(key["attributes"]["custody"], "asserted by the API", "{key}");
         }
     }
 
-    // 5. A rotation makes new keys, and after their quarantine the old ones await deletion. The foreign key is let alone.
-    let old: BTreeSet<String> = status
-        .authority("user")
-        .keys
-        .into_iter()
-        .map(|key| key.handle)
-        .collect();
+    // 5. A rotation makes new keys; the old ones stay as they are in their quarantine of seven days.
+    let handles = |authority: &str| -> BTreeSet<String> {
+        let keys = status.authority(authority).keys;
+        keys.into_iter().map(|key| key.handle).collect()
+    };
     for phase in Phase::FORWARD {
         rotate(&signet, "user", phase);
         user_authority_works(&signet, phase.word());
@@ -179,22 +173,42 @@ fn a_new_cluster_makes_every_key_in_kms_and_deletes_what_it_retires() {
     let preview = signet.json(&["keys", "sweep", "--dry-run"]);
     assert_eq!(preview["dry_run"], true);
     assert!(keys_in(&emulator).values().all(|key| key["state"] == "Enabled"));
-    std::thread::sleep(quarantine);
-    signet.ok(&["keys", "sweep", "--yes"]);
-    for (arn, key) in keys_in(&emulator) {
-        let wanted = if old.contains(&arn) {
-            "PendingDeletion"
-        } else {
-            "Enabled"
-        };
-        assert_eq!(key["state"], wanted, "{arn}");
-    }
-    every_key_verifies(&signet);
 
-    // 6. The next start finds its keys and makes none.
+    // 6. Those of an authority that rotates with a quarantine of one second await deletion after it. The others, and the
+    //    foreign key, are let alone.
+    let signet = signet.restart(|settings| settings.key_quarantine = Some(Duration::from_secs(1)));
+    for phase in Phase::FORWARD {
+        rotate(&signet, "host", phase);
+    }
+    let doomed = handles("host");
+    let state_of_all = |keys: &BTreeMap<String, Value>, arns: &BTreeSet<String>| -> BTreeSet<String> {
+        let states = keys.iter().filter(|(arn, _)| arns.contains(*arn));
+        states
+            .map(|(_, key)| key["state"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let swept = wait_until(Instant::now() + PATIENCE, || {
+        signet.ok(&["keys", "sweep", "--yes"]);
+        let there = keys_in(&emulator);
+        (state_of_all(&there, &doomed) == BTreeSet::from(["PendingDeletion".to_owned()])).then_some(there)
+    });
+    let there = swept.unwrap_or_else(|| panic!("{:?}\n{}", keys_in(&emulator), signet.log()));
+    let spared: BTreeSet<String> = there
+        .keys()
+        .filter(|arn| !doomed.contains(*arn))
+        .cloned()
+        .collect();
+    assert!(spared.contains(&foreign) && handles("user").is_subset(&spared));
+    assert_eq!(
+        state_of_all(&there, &spared),
+        BTreeSet::from(["Enabled".to_owned()])
+    );
+    every_key_verifies(&signet, "after the sweep");
+
+    // 7. The next start finds its keys and makes none.
     let before = keys_in(&emulator);
     let signet = signet.restart(|_| {});
-    every_key_verifies(&signet);
+    every_key_verifies(&signet, "after a restart");
     assert_eq!(keys_in(&emulator), before);
 }
 
@@ -326,7 +340,7 @@ fn moto_agrees() {
     let emulator = Moto::start().unwrap();
     let signet = Signet::start(settings(&emulator, MOTO_ACCOUNT));
     user_authority_works(&signet, "moto");
-    every_key_verifies(&signet);
+    every_key_verifies(&signet, "in moto");
     let there = keys_in(&emulator);
     assert!(
         there.values().all(|key| key["tags"][CLUSTER_TAG] == CLUSTER),
@@ -433,6 +447,6 @@ fn every_custody_leads_to_every_other_and_back() {
             "{name}"
         );
         user_authority_works(&signet, &format!("{name}-done"));
-        every_key_verifies(&signet);
+        every_key_verifies(&signet, &name);
     }
 }

@@ -8,9 +8,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use e2e::{Settings, Signet, files_below, programs};
+use e2e::{PATIENCE, Settings, Signet, files_below, programs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use parts::openssl::openssl_ok;
@@ -142,7 +142,8 @@ fn a_start_without_configuration_makes_a_cluster_once_and_says_what_to_do_next()
     assert_eq!(ended.code, 4, "{}", ended.text());
     assert!(ended.stderr.contains("hint: "), "{}", ended.text());
 
-    // 6. The second start is quick and makes nothing: the same cluster, the same server, the same keys.
+    // 6. The second start makes nothing: the same cluster, the same server, the same keys. How quick it is, the benchmarks
+    //    tell.
     let mut second = home.command("signetd");
     let mut second = second
         .arg("start")
@@ -150,16 +151,12 @@ fn a_start_without_configuration_makes_a_cluster_once_and_says_what_to_do_next()
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
-    let deadline = begun + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     wait_until(deadline, || home.ctl(&["status"]).success().then_some(())).unwrap();
-    let took = begun.elapsed();
     let after: Value = serde_json::from_str(&home.ctl(&["status", "--format", "json"]).stdout).unwrap();
     for field in ["/cluster", "/ca_pins", "/server_id", "/authorities"] {
         assert_eq!(before.pointer(field), after.pointer(field), "{field}");
     }
-    // Debug builds on busy machines: the promise of less than a second is for release builds, see the benchmarks.
-    assert!(took < Duration::from_secs(15), "the second start took {took:?}");
     kill(Pid::from_raw(second.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
     assert!(second.wait().unwrap().success());
     let _absent = fs::remove_file(log);

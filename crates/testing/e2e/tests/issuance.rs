@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use e2e::{Settings, Signet};
+use e2e::{PATIENCE, Settings, Signet};
 use parts::openssl::{Chain, crl_text, openssl_ok, verify_strict};
 use parts::process::wait_until;
 use parts::python::Venv;
@@ -185,7 +185,7 @@ fn every_certificate_passes_openssl_and_pkilint_with_no_error() {
         "--yes",
     ]);
     let list = signet.directory().join("revoked.crl");
-    let revoked = wait_until(Instant::now() + Duration::from_secs(60), || {
+    let revoked = wait_until(Instant::now() + PATIENCE, || {
         fs::write(&list, signet.ok(&["auth", "crl", "--type=user"])).unwrap();
         Some(with_list(&list)).filter(|verdict| !verdict.success())
     });

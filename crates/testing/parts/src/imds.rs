@@ -126,21 +126,22 @@ impl Drop for ImdsStub {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         // The thread waits in accept: a connection wakes it.
-        let _woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        let _woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(60));
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
     }
 }
 
-fn serve(listener: &TcpListener, shared: &Shared) {
+fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
         if let Ok(stream) = stream {
-            // A client that hangs up half-way only harms itself.
-            let _served = answer_one(stream, shared);
+            // A client that hangs up half-way, or says nothing, only harms itself.
+            let shared = Arc::clone(shared);
+            std::thread::spawn(move || answer_one(stream, &shared));
         }
     }
 }
@@ -153,7 +154,7 @@ struct Request {
 }
 
 fn answer_one(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut reader = BufReader::new(stream);
     let request = read_request(&mut reader)?;
     let (status, content_type, body) = respond(&request, shared);

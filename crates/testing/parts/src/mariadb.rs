@@ -70,6 +70,7 @@ impl Mariadb {
         command.args([
             "--innodb-buffer-pool-size=16M",
             "--innodb-flush-log-at-trx-commit=0",
+            "--connect-timeout=300",
         ]);
         let process = Guarded::start("mariadbd", &mut command, &directory.path().join("log"))?;
         let mut mariadb = Self {
@@ -129,7 +130,7 @@ impl Mariadb {
         } = tls;
         let mut command = client(self.directory.path())?;
         command
-            .args(["--protocol=tcp", "--host=127.0.0.1", "--connect-timeout=20"])
+            .args(["--protocol=tcp", "--host=127.0.0.1", "--connect-timeout=300"])
             .args([
                 format!("--port={}", self.port()),
                 format!("--user={user}"),

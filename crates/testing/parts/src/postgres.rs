@@ -181,7 +181,7 @@ impl Postgres {
             root_ca,
         } = login;
         let target = format!(
-            "host=localhost hostaddr=127.0.0.1 port={} user={user} dbname=postgres connect_timeout=20 gssencmode=disable \
+            "host=localhost hostaddr=127.0.0.1 port={} user={user} dbname=postgres connect_timeout=300 gssencmode=disable \
              sslmode=verify-full sslcert='{}' sslkey='{}' sslrootcert='{}'",
             self.port(),
             certificate.display(),
@@ -213,7 +213,7 @@ impl Postgres {
         self.process.wait_ready(|_| {
             let mut command = Command::new(programs.join("pg_isready"));
             let outcome = run(command
-                .arg("--quiet")
+                .args(["--quiet", "--timeout=60"])
                 .arg("--host")
                 .arg(&socket)
                 .args(["--port", &port]));
@@ -273,7 +273,7 @@ fn configuration(directory: &Path, port: u16) -> String {
         "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{directory}'\n\
          ssl = on\nssl_cert_file = '{directory}/server.crt'\nssl_key_file = '{directory}/server.key'\n\
          ssl_ca_file = '{directory}/ca.crt'\nfsync = off\nmax_connections = 20\nshared_buffers = 16MB\n\
-         wal_level = minimal\nmax_wal_senders = 0\nlog_connections = on\nlog_min_messages = info\n"
+         authentication_timeout = 10min\nwal_level = minimal\nmax_wal_senders = 0\nlog_connections = on\nlog_min_messages = info\n"
     )
 }
 

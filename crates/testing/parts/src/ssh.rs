@@ -151,7 +151,7 @@ impl Client {
             "IdentityAgent=none".to_owned(),
             "PreferredAuthentications=publickey".to_owned(),
             "BatchMode=yes".to_owned(),
-            "ConnectTimeout=20".to_owned(),
+            "ConnectTimeout=300".to_owned(),
             "LogLevel=VERBOSE".to_owned(),
         ];
         options.extend(host_alias.map(|alias| format!("HostKeyAlias={alias}")));

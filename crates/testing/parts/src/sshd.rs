@@ -231,7 +231,7 @@ fn configuration(directory: &Path, port: u16, account: &Account, options: &SshdO
     let mut text = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nPidFile {}\nHostKey {}\nTrustedUserCAKeys {}\n\
          AuthorizedKeysFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\n\
-         LogLevel VERBOSE\nUseDNS no\nMaxStartups 100\n",
+         LogLevel VERBOSE\nUseDNS no\nMaxStartups 100\nLoginGraceTime 600\n",
         at("sshd.pid"),
         at("host_key"),
         at("trusted_user_cas"),

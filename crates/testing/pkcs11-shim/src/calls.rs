@@ -11,7 +11,7 @@ use std::slice;
 use cryptoki_sys::*;
 
 use crate::control::Kind;
-use crate::state::{self, gate};
+use crate::state::{self, gate, gate_of};
 
 type Slot = CK_SLOT_ID;
 type Session = CK_SESSION_HANDLE;
@@ -151,13 +151,31 @@ pub unsafe extern "C" fn C_GetFunctionList(list: *mut *mut CK_FUNCTION_LIST) -> 
 /// `name` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn signet_shim_calls(name: *const c_char) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { about(name, state::calls) }
+}
+
+/// How many calls of the function of this name were under way at the same time, at most, since the orders last changed;
+/// `u64::MAX` where there is no such function.
+///
+/// # Safety
+/// `name` is a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn signet_shim_most_at_once(name: *const c_char) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { about(name, state::most_at_once) }
+}
+
+/// # Safety
+/// `name` is null or a C string.
+unsafe fn about(name: *const c_char, answer: impl FnOnce(&str) -> u64) -> u64 {
     if name.is_null() {
         return u64::MAX;
     }
     // SAFETY: the caller's promise.
     let name = unsafe { CStr::from_ptr(name) };
     match name.to_str() {
-        Ok(name) if NAMES.contains(&name) => state::calls(name),
+        Ok(name) if NAMES.contains(&name) => answer(name),
         Ok(_) | Err(_) => u64::MAX,
     }
 }
@@ -364,7 +382,7 @@ unsafe extern "C" fn C_Sign(
     } else {
         "C_Sign"
     };
-    gate(name, Kind::Session, || {
+    gate_of(name, Kind::Session, Some(session), || {
         real!(C_Sign(session, data, size, signature, signature_size))
     })
 }

@@ -28,8 +28,8 @@ pub(crate) enum Action {
     Slow(Duration),
     /// The call takes at least this long, and only one such call runs at a time.
     SlowSerial(Duration),
-    /// Wait before the call reaches the module.
-    Hang(Duration),
+    /// The call does not reach the module until there are other orders.
+    Hang,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,12 +141,12 @@ fn action(line: &[&str]) -> Result<(Action, Option<u64>), String> {
     match line {
         ["delay_ms", time] | ["delay_ms", time, "per_session"] => Ok((Action::Slow(millis(time)?), None)),
         ["delay_ms", time, "serial"] => Ok((Action::SlowSerial(millis(time)?), None)),
-        ["hang", time] => Ok((Action::Hang(millis(time)?), None)),
-        ["hang", time, count] => Ok((Action::Hang(millis(time)?), Some(number(count)?))),
+        ["hang"] => Ok((Action::Hang, None)),
+        ["hang", count] => Ok((Action::Hang, Some(number(count)?))),
         [value] => Ok((Action::Fail(words::return_value(value)?), None)),
         [value, count] => Ok((Action::Fail(words::return_value(value)?), Some(number(count)?))),
         _ => Err(
-            "expected `<return value> [count]`, `delay_ms N [per_session|serial]` or `hang N [count]`".into(),
+            "expected `<return value> [count]`, `delay_ms N [per_session|serial]` or `hang [count]`".into(),
         ),
     }
 }
@@ -189,17 +189,14 @@ mod tests {
 
     #[test]
     fn slow_and_failing_rules_add_up_in_order() {
-        let text = "C_Sign delay_ms 5 per_session\nC_Sign 0x30 1\nC_Sign hang 7";
+        let text = "C_Sign delay_ms 5 per_session\nC_Sign 0x30 1\nC_Sign hang";
         let mut control = Control::parse(text, KNOWN).unwrap();
         let slow = Action::Slow(Duration::from_millis(5));
         assert_eq!(
             control.decide("C_Sign", Kind::Session),
             [slow, Action::Fail(0x30)]
         );
-        assert_eq!(
-            control.decide("C_Sign", Kind::Session),
-            [slow, Action::Hang(Duration::from_millis(7))]
-        );
+        assert_eq!(control.decide("C_Sign", Kind::Session), [slow, Action::Hang]);
     }
 
     #[test]

@@ -42,21 +42,33 @@ pub fn module_path() -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// When the shared library cannot be found or loaded, or there is no such function.
-#[expect(unsafe_code, reason = "asks the shared library, whose statics are not ours")]
 pub fn calls(function: &str) -> io::Result<u64> {
+    ask(b"signet_shim_calls\0", function)
+}
+
+/// How many calls of this function were under way at the same time, at most, since the orders last changed.
+///
+/// # Errors
+/// As [`calls`].
+pub fn most_at_once(function: &str) -> io::Result<u64> {
+    ask(b"signet_shim_most_at_once\0", function)
+}
+
+#[expect(unsafe_code, reason = "asks the shared library, whose statics are not ours")]
+fn ask(question: &[u8], function: &str) -> io::Result<u64> {
     let name = CString::new(function)?;
-    // SAFETY: our own library; its symbol has this type, and the string lives through the call.
-    let calls = unsafe {
+    // SAFETY: our own library; its symbols have this type, and the string lives through the call.
+    let answer = unsafe {
         let library = Library::new(module_path()?).map_err(io::Error::other)?;
-        let ask = library.get::<unsafe extern "C" fn(*const c_char) -> u64>(b"signet_shim_calls\0");
+        let ask = library.get::<unsafe extern "C" fn(*const c_char) -> u64>(question);
         ask.map_err(io::Error::other)?(name.as_ptr())
     };
-    match calls {
+    match answer {
         u64::MAX => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             format!("no function {function}"),
         )),
-        calls => Ok(calls),
+        answer => Ok(answer),
     }
 }
 

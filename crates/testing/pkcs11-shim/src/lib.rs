@@ -18,7 +18,7 @@
 //! | `C_Login pin_locked` | every call returns `CKR_PIN_LOCKED`; `0x30` instead of a name works too |
 //! | `* token_not_present` | every function that takes a slot or session |
 //! | `C_Sign delay_ms 5 per_session` | each call takes 5 ms, sessions side by side (`serial`: one at a time) |
-//! | `C_FindObjectsInit hang 30000 1` | the next call waits 30 s before it reaches the module |
+//! | `C_FindObjectsInit hang 1` | the next call does not reach the module until the control file says something else |
 //! | `max_sessions 4` | a fifth `C_OpenSession` returns `CKR_SESSION_COUNT`; the token info says so |
 //! | `token_removed` | the token is out of its slot while the line stands; its sessions are gone for good |
 //! | `drop_sessions` | closes every session once, which also logs out: a device that restarted |
@@ -30,9 +30,12 @@
 //! | `lie never_extractable false` | `C_GetAttributeValue` reports this instead |
 //! | `dump` | writes the counters once |
 //!
+//! A delay is the token's time, which this machine's timers do not stretch: what a sleep overslept is taken off the
+//! session's next delay when that call follows at once.
+//!
 //! A `C_Sign` that only asks for the size of the signature is not a call of `C_Sign` in this sense.
 //!
-//! Tests link this crate for [`module_path()`], [`Shim`] and [`calls()`], and load the shared library like any
+//! Tests link this crate for [`module_path()`], [`Shim`], [`calls()`] and [`most_at_once()`], and load the shared library like any
 //! other module. Modules initialise once per process and read their environment then: set it with
 //! [`set_environment`] first thing in `main` of a test with `harness = false`.
 
@@ -42,8 +45,8 @@ mod harness;
 mod state;
 mod words;
 
-pub use calls::{C_GetFunctionList, signet_shim_calls};
-pub use harness::{Shim, calls, module_path, set_environment};
+pub use calls::{C_GetFunctionList, signet_shim_calls, signet_shim_most_at_once};
+pub use harness::{Shim, calls, module_path, most_at_once, set_environment};
 
 /// Names the real module.
 pub const MODULE_VARIABLE: &str = "SIGNET_SHIM_MODULE";

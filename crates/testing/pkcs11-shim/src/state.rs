@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cryptoki_sys::{
     CK_FUNCTION_LIST, CK_RV, CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CKR_DEVICE_REMOVED, CKR_GENERAL_ERROR,
@@ -31,7 +31,21 @@ struct State {
     /// Sessions being opened right now.
     opening: CK_ULONG,
     calls: BTreeMap<&'static str, u64>,
+    /// Calls in the module now, and the most there were since the orders changed.
+    under_way: BTreeMap<&'static str, (u64, u64)>,
+    /// How often the orders changed.
+    orders: u64,
+    late: HashMap<CK_SESSION_HANDLE, Late>,
 }
+
+/// The end of a session's last delay.
+struct Late {
+    woke: Instant,
+    by: Duration,
+}
+
+/// How often a call that hangs looks for other orders.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 static STATE: OnceLock<Mutex<State>> = OnceLock::new();
 static SERIAL: Mutex<()> = Mutex::new(());
@@ -88,17 +102,27 @@ fn load() -> Result<CK_FUNCTION_LIST, String> {
 
 /// Counts the call, applies what the control file says, and makes the call unless a fault replaces it.
 pub(crate) fn gate(function: &'static str, kind: Kind, call: impl FnOnce() -> CK_RV) -> CK_RV {
-    let actions = match enter(function, kind) {
-        Ok(actions) => actions,
+    gate_of(function, kind, None, call)
+}
+
+/// As [`gate`], for a session whose delays keep the token's time.
+pub(crate) fn gate_of(
+    function: &'static str,
+    kind: Kind,
+    session: Option<CK_SESSION_HANDLE>,
+    call: impl FnOnce() -> CK_RV,
+) -> CK_RV {
+    let begun = Instant::now();
+    let (actions, orders) = match enter(function, kind) {
+        Ok(entered) => entered,
         Err(value) => return value,
     };
-    let begun = Instant::now();
     let mut until = None;
     let mut turn = None;
     for action in actions {
         match action {
-            Action::Hang(time) => thread::sleep(time),
-            Action::Slow(time) => until = Some(begun + time),
+            Action::Hang => wait_for_other_orders(orders),
+            Action::Slow(time) => until = Some(begun + time.saturating_sub(overslept(session, begun, time))),
             Action::SlowSerial(time) => {
                 turn = Some(SERIAL.lock().unwrap_or_else(PoisonError::into_inner));
                 until = Some(Instant::now() + time);
@@ -106,13 +130,69 @@ pub(crate) fn gate(function: &'static str, kind: Kind, call: impl FnOnce() -> CK
             Action::Fail(value) => return value,
         }
     }
+    let under_way = UnderWay::begin(function);
     let value = call();
     if let Some(until) = until {
-        sleep_exactly();
-        thread::sleep(until.saturating_duration_since(Instant::now()));
+        sleep_until(until, session);
     }
+    drop(under_way);
     drop(turn);
     value
+}
+
+/// Returns when the control file says something else than it did.
+fn wait_for_other_orders(orders: u64) {
+    loop {
+        thread::sleep(LOOK_EVERY);
+        let mut state = lock();
+        state.refresh();
+        if state.orders != orders {
+            return;
+        }
+    }
+}
+
+/// By how much this session's last delay was too long, when this call follows it at once: on a machine that sleeps, timers
+/// come late by as much as a fifth of a token's 5 ms. A token has no part in that.
+fn overslept(session: Option<CK_SESSION_HANDLE>, begun: Instant, time: Duration) -> Duration {
+    let late = session.and_then(|session| lock().late.remove(&session));
+    late.filter(|late| begun.saturating_duration_since(late.woke) < time)
+        .map_or(Duration::ZERO, |late| late.by)
+}
+
+fn sleep_until(until: Instant, session: Option<CK_SESSION_HANDLE>) {
+    let rest = until.saturating_duration_since(Instant::now());
+    if rest.is_zero() {
+        return;
+    }
+    sleep_exactly();
+    thread::sleep(rest);
+    let woke = Instant::now();
+    if let Some(session) = session {
+        let by = woke.saturating_duration_since(until);
+        lock().late.insert(session, Late { woke, by });
+    }
+}
+
+/// A call between its beginning and its end, counted.
+struct UnderWay(&'static str);
+
+impl UnderWay {
+    fn begin(function: &'static str) -> Self {
+        let mut state = lock();
+        let (now, most) = state.under_way.entry(function).or_default();
+        *now += 1;
+        *most = (*most).max(*now);
+        Self(function)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = lock();
+        let (now, _) = state.under_way.entry(self.0).or_default();
+        *now = now.saturating_sub(1);
+    }
 }
 
 /// Takes the 50 µs of slack out of this thread's sleeps: they would add a hundredth to a token's 5 ms.
@@ -123,7 +203,8 @@ fn sleep_exactly() {
     let _advisory = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack_nanoseconds) };
 }
 
-fn enter(function: &'static str, kind: Kind) -> Result<Vec<Action>, CK_RV> {
+/// What happens to a call, and by which orders.
+fn enter(function: &'static str, kind: Kind) -> Result<(Vec<Action>, u64), CK_RV> {
     let mut state = lock();
     *state.calls.entry(function).or_default() += 1;
     state.refresh();
@@ -137,7 +218,8 @@ fn enter(function: &'static str, kind: Kind) -> Result<Vec<Action>, CK_RV> {
             Kind::Session => return Err(CKR_DEVICE_REMOVED),
         }
     }
-    Ok(state.control.decide(function, kind))
+    let orders = state.orders;
+    Ok((state.control.decide(function, kind), orders))
 }
 
 impl State {
@@ -159,6 +241,10 @@ impl State {
         };
         let parsed = Control::parse(&text, NAMES);
         self.stamp = stamp;
+        self.orders += 1;
+        for (now, most) in self.under_way.values_mut() {
+            *most = *now;
+        }
         self.broken = parsed.is_err();
         match parsed {
             Ok(control) => self.obey(control),
@@ -204,6 +290,11 @@ pub(crate) fn calls(function: &str) -> u64 {
     lock().calls.get(function).copied().unwrap_or(0)
 }
 
+/// How many calls of this function were in the module at the same time, at most, since the orders changed.
+pub(crate) fn most_at_once(function: &str) -> u64 {
+    lock().under_way.get(function).map_or(0, |(_, most)| *most)
+}
+
 /// Writes the counters to the file the environment names, if it names one.
 pub(crate) fn dump() {
     lock().dump();
@@ -234,7 +325,9 @@ pub(crate) fn settle_session(opened: Option<(CK_SESSION_HANDLE, CK_SLOT_ID)>) {
 
 /// The session is closed.
 pub(crate) fn forget_session(session: CK_SESSION_HANDLE) {
-    lock().sessions.remove(&session);
+    let mut state = lock();
+    state.sessions.remove(&session);
+    state.late.remove(&session);
 }
 
 /// The sessions of this slot, or all, are closed.

@@ -29,6 +29,11 @@ use parts::kms::MINISTACK_ACCOUNT;
 use parts::kms::REGION;
 use parts::python::Venv;
 
+/// How long a silent service is silent.
+pub(crate) const SILENCE: Duration = Duration::from_secs(1_200);
+/// What a call may take of a healthy emulator: it is slow where the machine is, above all at making RSA keys.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Runs an async test body to its end.
 pub(crate) fn block_on<T>(body: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
@@ -47,6 +52,7 @@ pub(crate) fn settings() -> AwsKmsSettings {
     AwsKmsSettings {
         account: MINISTACK_ACCOUNT.into(),
         region: REGION.into(),
+        deadline: Some(PATIENCE),
         ..AwsKmsSettings::default()
     }
 }
@@ -136,10 +142,10 @@ impl Canned {
         })
     }
 
-    /// Accepts and says nothing.
+    /// Accepts and says nothing for as long as [`SILENCE`].
     pub(crate) fn silent() -> Self {
         Self::serving(|stream| {
-            std::thread::sleep(Duration::from_secs(30));
+            std::thread::sleep(SILENCE);
             drop(stream);
         })
     }

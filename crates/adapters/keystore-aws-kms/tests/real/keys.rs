@@ -333,7 +333,7 @@ fn more_signatures_than_fit_at_once_wait_their_turn() {
             })
             .collect();
         for task in tasks {
-            tokio::time::timeout(Duration::from_secs(60), task)
+            tokio::time::timeout(Duration::from_secs(600), task)
                 .await
                 .unwrap()
                 .unwrap();

@@ -1,8 +1,10 @@
 //! What becomes of new keys on a token that stumbles, lies or is used by others.
 
 use crate::world::{PIN, World, cases, request};
-use key::KeyId;
-use keystore::{KeyBackend, KeyError};
+use cryptoki::context::Pkcs11;
+use cryptoki::object::{Attribute, ObjectClass};
+use key::{KeyAlgorithm, KeyId};
+use keystore::{GenerateKey, KeyBackend, KeyError};
 
 cases! {
     generation_that_stumbles_makes_one_key,
@@ -10,6 +12,7 @@ cases! {
     a_token_with_its_own_template_still_keeps_the_key,
     a_half_made_key_is_made_again,
     two_keys_of_one_id_are_neither_used_nor_destroyed,
+    every_object_of_a_key_is_destroyed,
     yubico_ids_have_two_bytes,
 }
 
@@ -171,6 +174,41 @@ fn two_keys_of_one_id_are_neither_used_nor_destroyed(world: &World) {
             .count(),
         4
     );
+}
+
+fn every_object_of_a_key_is_destroyed(world: &World) {
+    let backend = world.open(world.config("main", "copied")).unwrap();
+    let rsa = GenerateKey {
+        algorithm: KeyAlgorithm::Rsa2048,
+        ..request("copied", 1)
+    };
+    let key = world.runtime.block_on(backend.generate(&rsa)).unwrap();
+    // Private RSA objects tell their public key, so a copy is known for the same key.
+    let module = Pkcs11::new(pkcs11_shim::module_path().unwrap()).unwrap();
+    let slots = module.get_slots_with_initialized_token().unwrap();
+    let slot = slots
+        .into_iter()
+        .find(|slot| module.get_token_info(*slot).unwrap().label() == "main");
+    let session = module.open_rw_session(slot.unwrap()).unwrap();
+    let objects = || {
+        let id = Attribute::Id(hex::decode(&key.reference.handle).unwrap());
+        session.find_objects(&[id]).unwrap()
+    };
+    let private = session
+        .find_objects(&[
+            Attribute::Class(ObjectClass::PRIVATE_KEY),
+            Attribute::Id(hex::decode(&key.reference.handle).unwrap()),
+        ])
+        .unwrap();
+    session
+        .copy_object(private[0], &[Attribute::Label(b"a copy".to_vec())])
+        .unwrap();
+    assert_eq!(objects().len(), 3);
+    world.sign(&backend, &key).unwrap();
+    world.runtime.block_on(backend.destroy(&key.reference)).unwrap();
+    assert_eq!(objects(), []);
+    let error = world.sign(&backend, &key).unwrap_err();
+    assert!(matches!(error, KeyError::NotFound { .. }), "{error}");
 }
 
 fn yubico_ids_have_two_bytes(world: &World) {

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use authority::{AuthorityType, KeyForm};
 use key::{KeyAlgorithm, KeyId};
@@ -54,6 +54,8 @@ pub(crate) fn run(cases: &[Case]) -> ExitCode {
             world.shim.clear()?;
             case(&world);
             world.shim.clear()?;
+            // Calls that hung return now. Their threads must be gone before another case counts, or the process ends.
+            wait_until("no call is left in the module", || !has_threads_of_the_pool());
             Ok(())
         })
     });
@@ -181,6 +183,26 @@ pub(crate) fn request(cluster: &str, number: u8) -> GenerateKey {
             form: KeyForm::Tls,
             generation: number.into(),
         },
+    }
+}
+
+/// Whether a thread lives that works a session.
+fn has_threads_of_the_pool() -> bool {
+    let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    names
+        .flat_map(|thread| std::fs::read_to_string(thread.path().join("comm")))
+        .any(|name| name.starts_with("pkcs11-"))
+}
+
+/// Waits for what must come, however slow the machine.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "still waiting until {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -16,7 +16,7 @@ mkdir -p /run/lock/opencryptoki/swtok /run/opencryptoki
 chgrp -R pkcs11 /run/lock/opencryptoki "$folder"/data
 chmod -R 770 /run/lock/opencryptoki "$folder"/data
 pkcsslotd
-for _ in $(seq 100); do pkcsconf -s >/dev/null 2>&1 && break; sleep 0.05; done
+for _ in $(seq 1200); do pkcsconf -s >/dev/null 2>&1 && break; sleep 0.05; done
 {
     pkcsconf -c 3 -I -S 87654321 <<<oct1
     pkcsconf -c 3 -P -S 87654321 -n 11223344

@@ -15,10 +15,10 @@ if [ -z "${TPM2_PKCS11_STORE:-}" ]; then
     exit
 fi
 folder=$1; shift
-for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/2322) 2>/dev/null && break; sleep 0.05; done
+for _ in $(seq 1200); do (: </dev/tcp/127.0.0.1/2322) 2>/dev/null && break; sleep 0.05; done
 tpm2-abrmd --session --allow-root --flush-all --max-transients=100 --tcti=swtpm:host=127.0.0.1,port=2321 >"$folder"/abrmd.log 2>&1 &
 export TPM2TOOLS_TCTI=tabrmd:bus_type=session TPM2_PKCS11_TCTI=tabrmd:bus_type=session TPM2_PKCS11_LOG_LEVEL=0
-for _ in $(seq 100); do tpm2_getrandom 1 >/dev/null 2>&1 && break; sleep 0.05; done
+for _ in $(seq 1200); do tpm2_getrandom 1 >/dev/null 2>&1 && break; sleep 0.05; done
 {
     tpm2_ptool init
     tpm2_ptool addtoken --pid=1 --sopin=12345678 --userpin=1234 --label=tpm1

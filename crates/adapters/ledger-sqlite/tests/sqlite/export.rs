@@ -180,7 +180,7 @@ async fn a_failing_export_is_told_and_made_up_for() {
     assert_eq!(ledger.head().await.unwrap().sequence, 11);
     std::fs::remove_dir(place.day(SECOND)).unwrap();
     // It is tried again by itself.
-    for _ in 0..500 {
+    for _ in 0..15_000 {
         if ledger.export_trouble().is_none() {
             break;
         }

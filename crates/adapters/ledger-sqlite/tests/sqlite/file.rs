@@ -13,6 +13,9 @@ use crate::place::Place;
 use crate::place::append;
 use crate::place::event;
 
+/// Of a new database.
+const PAGE_BYTES: usize = 8_192;
+
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o777
 }
@@ -113,11 +116,11 @@ async fn a_corrupted_file_is_refused() {
     }
     drop(ledger);
     let good = std::fs::read(place.db()).unwrap();
-    let pages = good.len() / 4_096;
+    let pages = good.len() / PAGE_BYTES;
     let mut refused = 0;
     for page in 0..pages {
         let mut bad = good.clone();
-        bad[page * 4_096 + 16..(page + 1) * 4_096].fill(0xa5);
+        bad[page * PAGE_BYTES + 16..(page + 1) * PAGE_BYTES].fill(0xa5);
         std::fs::write(place.db(), bad).unwrap();
         match SqliteLedger::open(place.db(), None) {
             Err(LedgerError::Damaged(text)) => {
@@ -143,8 +146,8 @@ async fn a_corrupted_file_is_refused() {
 
 /// Whether a page belongs to an index or an empty table, which hold nothing of the log.
 fn is_index(page: usize, database: &[u8]) -> bool {
-    let kind = database[page * 4_096];
-    let is_table_leaf = kind == 13 && database[page * 4_096 + 3..page * 4_096 + 5] != [0, 0];
+    let kind = database[page * PAGE_BYTES];
+    let is_table_leaf = kind == 13 && database[page * PAGE_BYTES + 3..page * PAGE_BYTES + 5] != [0, 0];
     !is_table_leaf && kind != 5
 }
 

@@ -2,8 +2,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
-use std::time::Instant;
 
 use state::Change;
 use state::Expect;
@@ -25,7 +23,6 @@ pub(crate) const FACTS: &[Fact] = &[
         the_file_and_its_log_are_for_the_owner_alone,
     ),
     ("a_closed_store_is_one_file", a_closed_store_is_one_file),
-    ("an_existing_file_opens_quickly", an_existing_file_opens_quickly),
     (
         "files_of_others_are_refused_and_not_changed",
         files_of_others_are_refused_and_not_changed,
@@ -124,22 +121,6 @@ fn a_closed_store_is_one_file() {
         drop(state);
         assert_eq!(names_in(folder.path()), ["state.sqlite"]);
     });
-}
-
-fn an_existing_file_opens_quickly() {
-    let (_folder, path) = place();
-    filled(&path, 200, 4_096);
-    let best = (0..5)
-        .map(|_| {
-            let start = Instant::now();
-            let state = SqliteState::open(&path, clock()).unwrap();
-            let taken = start.elapsed();
-            drop(state);
-            taken
-        })
-        .min()
-        .unwrap();
-    assert!(best < Duration::from_millis(20), "{best:?}");
 }
 
 fn files_of_others_are_refused_and_not_changed() {

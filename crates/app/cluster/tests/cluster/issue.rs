@@ -193,6 +193,7 @@ async fn i6_more_than_the_profile_grants_is_refused() {
             logins: Vec::new(),
             roles: Vec::new(),
             critical_options: CriticalOptions::default(),
+            facts: Default::default(),
             permits: Vec::new(),
         },
         subject_key: SubjectKey::from_public_key(&subject()).unwrap(),

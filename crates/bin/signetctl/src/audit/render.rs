@@ -6,7 +6,7 @@ use crate::table::visible;
 
 /// Fields that `line` shows in places of their own, or that are for programs: they chain the log, or say again what
 /// another field says.
-const PLACED: [&str; 11] = [
+const PLACED: [&str; 12] = [
     "ei",
     "uid",
     "time",
@@ -18,6 +18,33 @@ const PLACED: [&str; 11] = [
     "prev",
     "actor_kind",
     "os_uid",
+    "success",
+];
+
+/// What tells most of an event comes first; the rest follows by name.
+const FIRST: [&str; 22] = [
+    "authority",
+    "from",
+    "to",
+    "account",
+    "name",
+    "target",
+    "login",
+    "server_hostname",
+    "node_name",
+    "hostname",
+    "kind",
+    "command",
+    "action",
+    "path",
+    "method",
+    "reason",
+    "message",
+    "error",
+    "allowed_by",
+    "exit_code",
+    "expires",
+    "addr.remote",
 ];
 
 /// What was found, one event a line; the whole events when wide.
@@ -49,22 +76,42 @@ pub(super) fn line(event: &Value) -> String {
         field("event"),
         field("user")
     );
-    for (name, value) in event.as_object().into_iter().flatten() {
-        if PLACED.contains(&name.as_str()) {
-            continue;
-        }
-        let value = match value {
-            Value::String(value) if !value.is_empty() && !value.contains([' ', '"', '=']) => value.clone(),
-            Value::String(_)
-            | Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Array(_)
-            | Value::Object(_) => value.to_string(),
-        };
-        text.push_str(&format!(" {name}={value}"));
+    if event.get("success") == Some(&Value::Bool(false)) {
+        text.push_str(" FAILED");
+    }
+    let fields = || event.as_object().into_iter().flatten();
+    let first = FIRST
+        .into_iter()
+        .filter_map(|name| event.get(name).map(|value| (name, value)));
+    let rest = fields()
+        .map(|(name, value)| (name.as_str(), value))
+        .filter(|(name, _)| !PLACED.contains(name) && !FIRST.contains(name));
+    for (name, value) in first.chain(rest) {
+        text.push_str(&format!(" {name}={}", word(value)));
     }
     visible(&text) + "\n"
+}
+
+/// A value in a line: bare where that cannot be misread.
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '=']) => text.clone(),
+        Value::Array(items) if !items.is_empty() && items.iter().all(is_bare) => {
+            items.iter().map(word).collect::<Vec<_>>().join(",")
+        }
+        Value::String(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_) => value.to_string(),
+    }
+}
+
+fn is_bare(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| !text.is_empty() && !text.contains([' ', '"', '=', ',']))
 }
 
 /// The number of an event, 0 for none.
@@ -113,6 +160,41 @@ mod tests {
         insta::assert_snapshot!(format!("{}{}", line(&event), search(&[], true, false)));
         assert_eq!(sequence(Some(&event)), 7);
         assert_eq!(sequence(None), 0);
+    }
+
+    #[test]
+    fn events_of_access_say_who_where_and_what_first() {
+        let head = |code: &str, event: &str| {
+            json!({
+                "ei": 8, "uid": "u", "time": "2026-03-01T12:00:00.000Z", "code": code, "event": event,
+                "user": "alice", "cluster_name": "prod.example.com", "hash": "00", "prev": "00",
+                "actor_kind": "identity", "addr.remote": "192.0.2.7:51514",
+            })
+        };
+        let with = |mut event: Value, fields: Value| {
+            let more = fields.as_object().unwrap().clone();
+            event.as_object_mut().unwrap().extend(more);
+            line(&event)
+        };
+        let lines = [
+            with(
+                head("SS000I", "session.start"),
+                json!({"sid": "5f0c", "login": "root", "server_id": "9a1e", "server_hostname": "web-1", "kind": "shell", "terminal_size": "80:25", "allowed_by": "role access, allow.logins[0]"}),
+            ),
+            with(
+                head("SS004I", "exec"),
+                json!({"sid": "5f0c", "login": "root", "server_id": "9a1e", "command": "uptime -p", "success": true}),
+            ),
+            with(
+                head("SU001W", "user.login"),
+                json!({"success": false, "error": "invalid credentials", "method": "totp", "client": "cli"}),
+            ),
+            with(
+                head("SP000I", "user.create"),
+                json!({"success": true, "name": "bob", "roles": ["access", "editor"]}),
+            ),
+        ];
+        insta::assert_snapshot!(lines.concat());
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl ExportArgs {
 }
 
 /// The bytes of a file that the server sent.
-pub(super) fn content(file: &ExportFile) -> Result<Vec<u8>, Failure> {
+pub(crate) fn content(file: &ExportFile) -> Result<Vec<u8>, Failure> {
     STANDARD
         .decode(&file.content_base64)
         .map_err(|error| Failure::local("the server sent a file that is not base64", &error))

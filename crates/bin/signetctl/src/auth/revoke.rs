@@ -8,6 +8,7 @@ use crate::console::Gravity;
 use crate::console::confirm;
 use crate::failure::Failure;
 use crate::get::parse_authority;
+use crate::reauthenticate::privileged;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -79,7 +80,7 @@ impl RevokeArgs {
             serial: self.serial.clone(),
             reason: self.reason.as_str().to_owned(),
         };
-        let answer = client.revoke(&request).await?;
+        let answer = privileged(&client, async |client| client.revoke(&request).await).await?;
         facts(&answer, self.output.format, |_| render(&answer))
     }
 }

@@ -11,6 +11,7 @@ use crate::console::Gravity;
 use crate::console::confirm;
 use crate::failure::Failure;
 use crate::get::parse_authority;
+use crate::reauthenticate::privileged;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -77,7 +78,7 @@ impl RotateArgs {
         if let Some((what, gravity)) = danger(&request) {
             confirm(&what, gravity, self.yes)?;
         }
-        let answer = client.rotate(&request).await?;
+        let answer = privileged(&client, async |client| client.rotate(&request).await).await?;
         facts(&answer, self.output.format, |_| render::answer(&answer))
     }
 

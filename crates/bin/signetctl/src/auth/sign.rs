@@ -18,6 +18,7 @@ use crate::files::refuse_existing_paths;
 use crate::files::write_all;
 use crate::key_pair::KeyPair;
 use crate::key_pair::KeyType;
+use crate::reauthenticate::privileged;
 use crate::report::Format;
 use crate::report::Report;
 use crate::report::emit;
@@ -176,7 +177,8 @@ impl SignArgs {
         }
         let client = connection.client()?;
         let keys = self.make_keys()?;
-        let answer = client.sign(&request::request(self, &keys)?).await?;
+        let request = request::request(self, &keys)?;
+        let answer = privileged(&client, async |client| client.sign(&request).await).await?;
         let Some(out) = &self.out else {
             return self.token_on_standard_output(&answer);
         };

@@ -133,6 +133,11 @@ pub(crate) fn ssh_user_request() -> SshRequest {
         logins: principals(&["root", "alice"]),
         roles: principals(&["access"]),
         critical_options: CriticalOptions::default(),
+        facts: [(
+            ssh_cert::ExtensionName::own("traits").unwrap(),
+            r#"{"logins":["root"]}"#.to_owned(),
+        )]
+        .into(),
         permits: vec![Permit::Pty],
     }
 }

@@ -1,6 +1,7 @@
 use names::UnixSeconds;
 use ssh_cert::CertificatePlan;
 use ssh_cert::CertificateType;
+use ssh_cert::ExtensionName;
 use ssh_cert::ForceCommand;
 use ssh_cert::Permit;
 use ssh_cert::SubjectKey;
@@ -45,7 +46,12 @@ fn in_requests() -> Vec<Planted> {
         names: Vec::new(),
         roles: Vec::new(),
     };
+    let mut with_roles = ssh_user_request();
+    if let SshRequest::User { facts, .. } = &mut with_roles {
+        facts.insert(ExtensionName::own("roles").unwrap(), "editor".into());
+    }
     vec![
+        ("ssh.roles", asked(&with_roles)),
         ("ssh.type", asked(&for_host)),
         ("ssh.principals", asked(&nameless)),
     ]

@@ -233,6 +233,11 @@ fn ssh_requests() -> Vec<SshRequest> {
             source_addresses: vec![Network::parse("192.0.2.0/24").unwrap()],
             verify_required: false,
         },
+        facts: [(
+            ssh_cert::ExtensionName::own("login-ip").unwrap(),
+            "192.0.2.7".to_owned(),
+        )]
+        .into(),
         permits: vec![Permit::Pty, Permit::AgentForwarding],
     };
     let names = ["web-1.prod.example.com", "192.0.2.7"]
@@ -275,6 +280,10 @@ fn ssh_certificates_of_every_profile_are_read_by_openssh() {
             assert!(
                 listed.contains(&format!("{} certificate", kind.as_str())),
                 "{listed}"
+            );
+            assert_eq!(
+                listed.contains("login-ip@signet.dev"),
+                kind == CertificateType::User
             );
             let principal = match kind {
                 CertificateType::User => "root",

@@ -1,4 +1,7 @@
+use std::time::{Duration, Instant};
+
 use parts::etcd::{Etcd, EtcdTls};
+use parts::process::wait_until;
 
 use crate::certificates::Authority;
 
@@ -29,7 +32,15 @@ fn a_client_with_a_certificate_writes_and_reads_and_others_do_not() {
     );
 
     let refused = etcd
-        .etcdctl(side((&mallory.0, &mallory.1)), &["get", "a"])
+        .etcdctl(
+            side((&mallory.0, &mallory.1)),
+            &["--command-timeout", "5s", "get", "a"],
+        )
         .unwrap();
     assert!(!refused.success() && refused.stdout.is_empty(), "{refused:?}");
+    // By the server, for her certificate, and not because the time was short.
+    let told = wait_until(Instant::now() + Duration::from_secs(120), || {
+        etcd.log().contains("rejected connection").then_some(())
+    });
+    assert!(told.is_some(), "{}", etcd.log());
 }

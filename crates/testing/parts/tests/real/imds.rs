@@ -55,6 +55,7 @@ fn resolve(stub: &ImdsStub) -> Outcome {
     }
     command
         .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", stub.endpoint_url())
+        .env("AWS_METADATA_SERVICE_TIMEOUT", "120")
         .env("AWS_REGION", "eu-central-1");
     command
         .env("AWS_CONFIG_FILE", "/nonexistent")

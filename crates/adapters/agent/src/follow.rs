@@ -1,0 +1,120 @@
+//! Following the cluster: what changes, new certificates, and saying that the machine is here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_http::Stop;
+use api_types::AgentViewParameters;
+use api_types::HeartbeatRequest;
+use api_types::RenewRequest;
+use tokio::time::sleep;
+
+use crate::Agent;
+use crate::AgentError;
+use crate::HostIdentity;
+
+/// How often a machine says that it is here.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How long it rests after a failure, at first and at most.
+const REST: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+impl Agent {
+    /// Follows the cluster until asked to stop.
+    pub async fn run(self: Arc<Self>, mut stop: Stop) {
+        let follow = Arc::clone(&self);
+        let beat = Arc::clone(&self);
+        tokio::select! {
+            () = stop.requested() => {}
+            () = follow.follow() => {}
+            () = beat.beat() => {}
+        }
+    }
+
+    /// Asks again and again what changed; each answer waits until something did.
+    async fn follow(&self) {
+        let mut rest = REST.0;
+        loop {
+            match self.look().await {
+                Ok(()) => rest = REST.0,
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the auth service cannot be followed; deciding by what was last seen");
+                    sleep(rest).await;
+                    rest = rest.saturating_mul(2).min(REST.1);
+                }
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), AgentError> {
+        let after = self.known.borrow().revision;
+        let parameters = AgentViewParameters { after: Some(after) };
+        let view = self.client()?.agent_view(&parameters).await?;
+        let trust_changed = view.trust != self.known.borrow().trust;
+        if view.revision != after || trust_changed {
+            self.save_view(&view)?;
+        }
+        let identity = Arc::clone(&self.identity.borrow());
+        if !identity.is_good(&view.trust, self.clock.now()) {
+            self.renew(&identity).await?;
+            self.heartbeat().await?;
+        } else if trust_changed {
+            // Written down before it is told: from now on the machine trusts what it says it does.
+            self.save_identity(identity.trusting(&view.trust))?;
+            self.heartbeat().await?;
+        }
+        Ok(())
+    }
+
+    /// New certificates, for the keys the machine has.
+    async fn renew(&self, identity: &HostIdentity) -> Result<(), AgentError> {
+        let keys = identity.keys()?;
+        let request = RenewRequest {
+            csr: keys.request(identity.host_id())?,
+            ssh_public_key: keys.ssh_public.clone(),
+            roles: identity.roles.clone(),
+            public_addresses: self.profile.public_addresses.clone(),
+        };
+        let answer = self.client()?.agent_renew(&request).await?;
+        let renewed = HostIdentity::new(&keys, &identity.roles, answer, self.clock.now())?;
+        tracing::info!(until = %renewed.not_after(), "the machine's certificates were renewed");
+        self.save_identity(renewed)
+    }
+
+    async fn beat(&self) {
+        loop {
+            if let Err(error) = self.heartbeat().await {
+                tracing::debug!(error = %chain(&error), "the heartbeat was not heard");
+                sleep(REST.1.min(HEARTBEAT)).await;
+                continue;
+            }
+            sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Says that the machine is here, and what it runs with.
+    ///
+    /// # Errors
+    /// When nobody hears it.
+    pub async fn heartbeat(&self) -> Result<(), AgentError> {
+        let identity = Arc::clone(&self.identity.borrow());
+        let request = HeartbeatRequest {
+            addr: self.profile.addr.clone(),
+            use_tunnel: self.profile.use_tunnel,
+            version: self.profile.version.clone(),
+            labels: self.profile.labels.clone(),
+            trusts: identity
+                .trust()
+                .keys
+                .iter()
+                .map(|key| key.spki_sha256.clone())
+                .collect(),
+            server_issuers: identity.server_issuers(),
+        };
+        self.client()?.agent_heartbeat(&request).await?;
+        Ok(())
+    }
+}
+
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    api_http::chain(error)
+}

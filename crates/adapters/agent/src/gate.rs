@@ -1,0 +1,166 @@
+//! Who may log in to this machine, decided here from what is known of the cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::AccessSet;
+use access::Decision;
+use access::LockSubject;
+use access::NodeView;
+use access::UserTraits;
+use async_trait::async_trait;
+use key::PublicKey;
+use resource::ResourceName;
+use runtime::Clock;
+use ssh_cert::Certificate;
+use ssh_cert::ExtensionName;
+use ssh_node::Admission;
+use ssh_node::Denial;
+use ssh_node::Gate;
+use ssh_node::Grant;
+use ssh_node::Rights;
+use tokio::sync::watch;
+
+use crate::Known;
+
+/// The gate of a machine's SSH server.
+pub struct NodeGate {
+    known: watch::Receiver<Arc<Known>>,
+    revisions: watch::Receiver<u64>,
+    host_id: String,
+    hostname: String,
+    labels: BTreeMap<String, String>,
+    clock: Arc<dyn Clock>,
+}
+
+impl NodeGate {
+    /// The gate of this host. It must be made within the runtime: a task tells of changes.
+    pub fn new(
+        known: watch::Receiver<Arc<Known>>,
+        host_id: String,
+        hostname: String,
+        labels: BTreeMap<String, String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (sender, revisions) = watch::channel(known.borrow().revision);
+        let mut changes = known.clone();
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                let revision = changes.borrow_and_update().revision;
+                sender.send_modify(|last| *last = last.wrapping_add(1).max(revision));
+            }
+        });
+        Self {
+            known,
+            revisions,
+            host_id,
+            hostname,
+            labels,
+            clock,
+        }
+    }
+
+    fn judge(&self, admission: &Admission) -> Result<Grant, Denial> {
+        let known = Arc::clone(&self.known.borrow());
+        let certificate = &admission.certificate;
+        let user = certificate.key_id();
+        let set = access_set(&known, certificate)?;
+        let roles: Vec<&str> = set.roles().map(ResourceName::as_str).collect();
+        let subject = LockSubject {
+            user: Some(user),
+            roles: &roles,
+            login: Some(&admission.login),
+            node: Some((&self.host_id, &self.hostname)),
+            mfa_device: None,
+        };
+        if let Some(lock) = access::lock_hits(&known.locks, &subject, self.clock.now()) {
+            let said = lock.spec.message.as_deref().unwrap_or("access is locked");
+            return Err(Denial(format!("locked: {said}")));
+        }
+        let node = NodeView {
+            host_id: &self.host_id,
+            hostname: &self.hostname,
+            labels: &self.labels,
+        };
+        match set.login_to_node(&node, &admission.login) {
+            Decision::Deny(reason) => return Err(Denial(reason.to_string())),
+            Decision::Allow(_) => {}
+        }
+        let options = set
+            .options()
+            .clone()
+            .tightened_by(&known.auth_preference, &known.networking);
+        Ok(Grant {
+            user: user.to_owned(),
+            rights: Rights {
+                pty: true,
+                agent_forwarding: options.forward_agent,
+                local_forwarding: options.port_forwarding.local,
+                remote_forwarding: options.port_forwarding.remote,
+                file_copy: options.ssh_file_copy,
+            },
+            max_sessions: options.max_sessions,
+            max_connections: options.max_connections,
+            client_idle_timeout: options
+                .client_idle_timeout
+                .map(|ttl| Duration::from_secs(ttl.seconds())),
+            disconnect_expired_cert: options.disconnect_expired_cert,
+        })
+    }
+}
+
+/// What the roles and traits in a certificate give, by the roles as they are now.
+pub(crate) fn access_set(known: &Known, certificate: &Certificate) -> Result<AccessSet, Denial> {
+    let own = |name: &str| {
+        let name = ExtensionName::own(name).ok()?;
+        certificate.extensions().custom.get(&name).cloned()
+    };
+    let unreadable = |what: &str| Denial(format!("the {what} in the certificate do not read"));
+    let names = own("roles")
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(|name| ResourceName::parse(name).map_err(|_| unreadable("roles")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let traits = match own("traits") {
+        None => BTreeMap::new(),
+        Some(text) => serde_json::from_str(&text).map_err(|_| unreadable("traits"))?,
+    };
+    // What a role forbids is not known when the role is not: whoever has it is refused.
+    if let Some(missing) = names.iter().find(|name| !known.roles.contains_key(*name)) {
+        return Err(Denial(format!(
+            "the role {missing} in the certificate is not known here"
+        )));
+    }
+    let user = UserTraits {
+        name: certificate.key_id().to_owned(),
+        traits,
+    };
+    Ok(AccessSet::resolve(&names, &known.roles, &user))
+}
+
+#[async_trait]
+impl Gate for NodeGate {
+    fn authorities(&self) -> Arc<[PublicKey]> {
+        Arc::clone(&self.known.borrow().user_keys)
+    }
+
+    async fn admit(&self, admission: &Admission) -> Result<Grant, Denial> {
+        self.judge(admission)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.revisions.clone()
+    }
+
+    async fn standing(&self, admission: &Admission, _: &Grant) -> Result<(), Denial> {
+        let known = Arc::clone(&self.known.borrow());
+        if !known.user_keys.contains(admission.certificate.signing_key()) {
+            return Err(Denial(
+                "the authority of the certificate is no longer trusted".to_owned(),
+            ));
+        }
+        self.judge(admission).map(|_| ())
+    }
+}

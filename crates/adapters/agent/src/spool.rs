@@ -1,0 +1,292 @@
+//! What happened on this machine, kept until the auth service has it.
+//!
+//! An event is on the disk when [`Spool::record`] returns. Events lie in numbered segments, one JSON object to a line; a segment that the
+//! auth service has taken is removed. Sessions that began and have not ended are listed beside them: what a crash leaves there is recorded
+//! as cut at the next start. An event whose upload was cut off may arrive twice, both times with one `uid`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use api_types::AgentEvent;
+use runtime::Clock;
+use runtime::Entropy;
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::sync::oneshot;
+
+use crate::AgentError;
+use crate::store::failed;
+
+/// The list of sessions that have not ended.
+const SESSIONS: &str = "sessions.jsonl";
+/// The most events that are written as one.
+const BATCH_MAX: usize = 1_000;
+
+/// Events on their way to the auth service.
+pub struct Spool {
+    orders: mpsc::Sender<Order>,
+    pub(crate) arrived: Arc<Notify>,
+    pub(crate) folder: PathBuf,
+}
+
+enum Order {
+    /// Write an event.
+    Record(Box<AgentEvent>, oneshot::Sender<Result<(), String>>),
+    /// Begin a new segment, so that those before it can be sent.
+    Seal(oneshot::Sender<Result<(), String>>),
+}
+
+/// Files that are written to.
+struct Files {
+    folder: PathBuf,
+    number: u64,
+    segment: File,
+    is_empty: bool,
+    sessions: File,
+}
+
+impl Spool {
+    /// Opens the spool in a folder of its own. Sessions that a crash left open are recorded as cut.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn open(folder: &Path, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Self, AgentError> {
+        fs::create_dir_all(folder).map_err(|source| failed("make", folder, source))?;
+        let mut files = Files::open(folder)?;
+        files.cut_open_sessions(clock, entropy)?;
+        let (orders, waiting) = mpsc::channel();
+        let arrived = Arc::new(Notify::new());
+        let notify = Arc::clone(&arrived);
+        std::thread::Builder::new()
+            .name("spool".to_owned())
+            .spawn(move || work(files, &waiting, &notify))
+            .map_err(|source| failed("start the writer of", folder, source))?;
+        // Whatever an earlier run left is to be sent.
+        arrived.notify_one();
+        Ok(Self {
+            orders,
+            arrived,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Records an event, durably.
+    ///
+    /// # Errors
+    /// When it is not on the disk; what it announces must not happen then.
+    pub async fn record(&self, event: AgentEvent) -> Result<(), String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Order::Record(Box::new(event), answer), answered).await
+    }
+
+    /// Begins a new segment, and answers those that are complete, the oldest first.
+    pub(crate) async fn sealed(&self) -> Result<Vec<PathBuf>, String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Order::Seal(answer), answered).await?;
+        let mut numbers = segments(&self.folder).map_err(|error| error.to_string())?;
+        // The last one is being written to.
+        numbers.pop();
+        Ok(numbers
+            .into_iter()
+            .map(|number| segment_path(&self.folder, number))
+            .collect())
+    }
+
+    async fn ask(&self, order: Order, answered: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
+        let gone = || "the writer of the spool has stopped".to_owned();
+        self.orders.send(order).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+/// Writes what is ordered, many as one, until nobody orders any more.
+fn work(mut files: Files, waiting: &mpsc::Receiver<Order>, arrived: &Notify) {
+    while let Ok(first) = waiting.recv() {
+        let mut events = Vec::new();
+        let mut seals = Vec::new();
+        for order in std::iter::once(first).chain(waiting.try_iter().take(BATCH_MAX)) {
+            match order {
+                Order::Record(event, answer) => events.push((*event, answer)),
+                Order::Seal(answer) => seals.push(answer),
+            }
+        }
+        if !events.is_empty() {
+            let (events, answers): (Vec<_>, Vec<_>) = events.into_iter().unzip();
+            let written = files.write(&events).map_err(|error| error.to_string());
+            for answer in answers {
+                // Whoever no longer waits has given up on the act.
+                let _ = answer.send(written.clone());
+            }
+            arrived.notify_one();
+        }
+        for answer in seals {
+            let _ = answer.send(files.seal().map_err(|error| error.to_string()));
+        }
+    }
+}
+
+impl Files {
+    fn open(folder: &Path) -> Result<Self, AgentError> {
+        let numbers = segments(folder).map_err(|source| failed("read", folder, source))?;
+        let number = numbers.last().map_or(1, |last| last.saturating_add(1));
+        let unopened = |path: PathBuf| move |source| failed("write", &path, source);
+        let path = segment_path(folder, number);
+        let segment = append(&path).map_err(unopened(path))?;
+        let path = folder.join(SESSIONS);
+        let sessions = append(&path).map_err(unopened(path))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            number,
+            segment,
+            is_empty: true,
+            sessions,
+        })
+    }
+
+    fn write(&mut self, events: &[AgentEvent]) -> std::io::Result<()> {
+        let mut lines = Vec::new();
+        let mut sessions = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+            let kind = event.event.get("event").and_then(Value::as_str);
+            let note = match kind {
+                Some("session.start") => json!({ "start": event }),
+                Some("session.end") => json!({ "end": event.event.get("sid") }),
+                _ => continue,
+            };
+            serde_json::to_writer(&mut sessions, &note)?;
+            sessions.push(b'\n');
+        }
+        // A session is listed before its start is told, and its end is told before it is struck off: a crash in between records a cut
+        // too many rather than none.
+        self.segment.write_all(&lines)?;
+        self.is_empty = false;
+        self.sessions.write_all(&sessions)?;
+        if !sessions.is_empty() {
+            self.sessions.sync_data()?;
+        }
+        self.segment.sync_data()
+    }
+
+    fn seal(&mut self) -> std::io::Result<()> {
+        if self.is_empty {
+            return Ok(());
+        }
+        let number = self.number.saturating_add(1);
+        self.segment = append(&segment_path(&self.folder, number))?;
+        self.number = number;
+        self.is_empty = true;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn cut_open_sessions(&mut self, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<(), AgentError> {
+        let path = self.folder.join(SESSIONS);
+        let unread = |source| failed("read", &path, source);
+        let open = open_sessions(&path).map_err(unread)?;
+        let mut cuts = Vec::new();
+        for start in open.values() {
+            cuts.push(cut(start, clock, entropy)?);
+        }
+        if !cuts.is_empty() {
+            tracing::warn!(
+                sessions = cuts.len(),
+                "sessions were cut when this machine stopped; they are recorded as ended"
+            );
+            self.write(&cuts).map_err(unread)?;
+        }
+        self.sessions = OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&path)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| append(&path))
+            .map_err(unread)?;
+        Ok(())
+    }
+}
+
+fn append(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.jsonl"))
+}
+
+/// The numbers of the segments, in their order.
+fn segments(folder: &Path) -> std::io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
+        numbers.extend(number.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The sessions that began and did not end, by their ids. A last line that a crash cut short is passed over.
+fn open_sessions(path: &Path) -> std::io::Result<BTreeMap<String, AgentEvent>> {
+    let mut open = BTreeMap::new();
+    for line in BufReader::new(File::open(path)?).lines() {
+        let Ok(note) = serde_json::from_str::<Value>(&line?) else {
+            continue;
+        };
+        if let Some(Value::String(sid)) = note.get("end") {
+            open.remove(sid);
+        }
+        if let Some(start) = note.get("start")
+            && let Ok(event) = serde_json::from_value::<AgentEvent>(start.clone())
+            && let Some(sid) = event.event.get("sid").and_then(Value::as_str)
+        {
+            open.insert(sid.to_owned(), event.clone());
+        }
+    }
+    Ok(open)
+}
+
+/// The end of a session that nobody saw end.
+fn cut(start: &AgentEvent, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<AgentEvent, AgentError> {
+    let of = |name: &str| start.event.get(name).cloned().unwrap_or(Value::Null);
+    let began = names::UnixSeconds(start.unix_millis.div_euclid(1_000));
+    let event = json!({
+        "event": "session.end",
+        "sid": of("sid"),
+        "login": of("login"),
+        "server_id": of("server_id"),
+        "reason": "cut",
+        "exit_code": null,
+        "started": began,
+        "ended": clock.now(),
+    });
+    Ok(AgentEvent {
+        uid: new_uid(entropy).map_err(AgentError::Keys)?,
+        unix_millis: clock.unix_millis(),
+        user: start.user.clone(),
+        remote: start.remote.clone(),
+        event,
+    })
+}
+
+/// A random id for an event.
+pub(crate) fn new_uid(entropy: &dyn Entropy) -> Result<String, String> {
+    runtime::sixteen(entropy)
+        .map(|bytes| key::KeyId::from_random(bytes).to_string())
+        .map_err(|fault| fault.to_string())
+}

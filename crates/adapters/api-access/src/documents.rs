@@ -1,0 +1,133 @@
+//! `GET|POST /v1/resources/{kind}`, `GET|PUT|DELETE /v1/resources/{kind}/{name}`.
+
+use access::Verb;
+use api_types::DeleteParameters;
+use api_types::ResourcePage;
+use api_types::ResourceParameters;
+use directory::Delete;
+use directory::Put;
+use resource::AnyDocument;
+use resource::Kind;
+use resource::ResourceName;
+use serde_json::Value;
+
+use crate::Access;
+use crate::Problem;
+use crate::asked::Asked;
+use crate::asked::name;
+use crate::problem::internal;
+use crate::problem::malformed;
+
+/// The documents of a page when nothing is asked, and at most.
+const PAGE: (usize, usize) = (100, 1_000);
+
+pub(crate) async fn list(access: &Access, asked: &Asked) -> Result<ResourcePage, Problem> {
+    let kind = asked.plain.kind()?;
+    let ResourceParameters { after, limit } = asked.plain.parameters()?;
+    let rights = access.allow_some(asked, kind.as_str(), Verb::List).await?;
+    let after = after.as_deref().map(|text| name("after", text)).transpose()?;
+    let limit = limit.unwrap_or(PAGE.0);
+    if !(1..=PAGE.1).contains(&limit) {
+        return Err(malformed("limit", format!("{limit} is not from 1 to {}", PAGE.1)));
+    }
+    let listing = access.directory.list(kind, after.as_ref(), limit).await?;
+    let mut documents = Vec::with_capacity(listing.documents.len());
+    for document in listing.documents {
+        // A rule may allow some documents of the kind only.
+        let may = rights
+            .check(kind.as_str(), Verb::Read, Some(document.metadata()))
+            .or_else(|_| rights.check(kind.as_str(), Verb::ReadNoSecrets, Some(document.metadata())));
+        if may.is_ok() {
+            documents.push(value(&document)?);
+        }
+    }
+    Ok(ResourcePage {
+        documents,
+        next: listing.next.map(|name| name.to_string()),
+    })
+}
+
+pub(crate) async fn get(access: &Access, asked: &Asked) -> Result<Value, Problem> {
+    let (kind, name) = place(asked)?;
+    let rights = access.allow_some(asked, kind.as_str(), Verb::Read).await?;
+    let document = access.directory.get(kind, &name).await?;
+    rights.check(kind.as_str(), Verb::Read, Some(document.metadata()))?;
+    value(&document)
+}
+
+pub(crate) async fn create(access: &Access, asked: &Asked) -> Result<Value, Problem> {
+    let kind = asked.plain.kind()?;
+    let document = document(asked, kind)?;
+    access
+        .allow(asked, kind.as_str(), Verb::Create, Some(document.metadata()))
+        .await?;
+    write(access, asked, document, Put::Create).await
+}
+
+pub(crate) async fn put(access: &Access, asked: &Asked) -> Result<Value, Problem> {
+    let (kind, name) = place(asked)?;
+    let document = document(asked, kind)?;
+    if document.metadata().name != name {
+        let problem = format!("is {}, and the path names {name}", document.metadata().name);
+        return Err(malformed("metadata.name", problem));
+    }
+    // Writing what may be there or not asks for both rights.
+    let rights = access
+        .allow(asked, kind.as_str(), Verb::Update, Some(document.metadata()))
+        .await?;
+    let is_there = access.directory.find(kind, &name).await?;
+    match &is_there {
+        // The document that is there may be out of reach even where the new one is not.
+        Some(stored) => rights.check(kind.as_str(), Verb::Update, Some(stored.metadata()))?,
+        None => rights.check(kind.as_str(), Verb::Create, Some(document.metadata()))?,
+    }
+    write(access, asked, document, Put::Upsert).await
+}
+
+pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem> {
+    let (kind, name) = place(asked)?;
+    let DeleteParameters { revision, force } = asked.plain.parameters()?;
+    let rights = access.allow_some(asked, kind.as_str(), Verb::Delete).await?;
+    let document = access.directory.get(kind, &name).await?;
+    rights.check(kind.as_str(), Verb::Delete, Some(document.metadata()))?;
+    let actor = asked.caller.actor();
+    if kind == Kind::Node {
+        access.enrollment.remove(&actor, &name, None).await?;
+        return Ok(());
+    }
+    let delete = Delete { revision, force };
+    access.directory.delete(&actor, kind, &name, delete).await?;
+    Ok(())
+}
+
+async fn write(access: &Access, asked: &Asked, document: AnyDocument, put: Put) -> Result<Value, Problem> {
+    let actor = asked.caller.actor();
+    let written = match document {
+        AnyDocument::Node(node) => {
+            AnyDocument::Node(access.enrollment.register_openssh(&actor, node, put).await?)
+        }
+        other => access.directory.put(&actor, other, put).await?,
+    };
+    value(&written)
+}
+
+fn place(asked: &Asked) -> Result<(Kind, ResourceName), Problem> {
+    Ok((asked.plain.kind()?, asked.plain.name(1)?))
+}
+
+/// The document in the body, of the kind that the path names.
+fn document(asked: &Asked, kind: Kind) -> Result<AnyDocument, Problem> {
+    let body: Value = asked.plain.document()?;
+    let document = AnyDocument::from_value(body).map_err(|problems| {
+        directory::DirectoryError::Refused(directory::Refusal::Invalid { kind, problems })
+    })?;
+    if document.kind() != kind {
+        let problem = format!("is {}, and the path names {kind}", document.kind());
+        return Err(malformed("kind", problem));
+    }
+    Ok(document)
+}
+
+fn value(document: &AnyDocument) -> Result<Value, Problem> {
+    serde_json::to_value(document).map_err(internal)
+}

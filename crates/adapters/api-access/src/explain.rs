@@ -1,0 +1,81 @@
+//! `POST /v1/access/explain`.
+
+use access::Decision;
+use access::NodeView;
+use access::Verb;
+use access::WhereContext;
+use api_types::ExplainAnswer;
+use api_types::ExplainRequest;
+
+use crate::Access;
+use crate::Problem;
+use crate::asked::Asked;
+use crate::asked::name;
+use crate::problem::malformed;
+
+pub(crate) async fn explain(access: &Access, asked: &Asked) -> Result<ExplainAnswer, Problem> {
+    let ExplainRequest {
+        user,
+        login,
+        node,
+        resource,
+        verb,
+    } = asked.plain.document()?;
+    access.allow_some(asked, "user", Verb::Read).await?;
+    access.allow_some(asked, "role", Verb::Read).await?;
+    let set = access.directory.access_set(&name("user", &user)?).await?;
+    let (decision, explanation) = match (login, node, resource, verb) {
+        (Some(login), Some(node), None, None) => {
+            let found = access.enrollment.node(None, &node).await?;
+            let found = found.ok_or(Problem::NotFound {
+                what: "node",
+                name: node,
+            })?;
+            let view = NodeView {
+                host_id: found.node.metadata.name.as_str(),
+                hostname: &found.node.spec.hostname,
+                labels: &found.node.metadata.labels,
+            };
+            (set.login_to_node(&view, &login), set.explain_login(&view, &login))
+        }
+        (None, None, Some(resource), Some(verb)) => {
+            let verb: Verb = verb
+                .parse()
+                .map_err(|_| malformed("verb", format!("{verb:?} is no verb of rules")))?;
+            let context = WhereContext::default();
+            (
+                set.may(&resource, verb, &context),
+                set.explain_may(&resource, verb, &context),
+            )
+        }
+        _ => {
+            let problem = "give a login and a node, or a resource and a verb";
+            return Err(malformed("body", problem));
+        }
+    };
+    Ok(answer(&decision, explanation))
+}
+
+fn answer(decision: &Decision, explanation: Vec<String>) -> ExplainAnswer {
+    let (allowed, role, rule, why) = match decision {
+        Decision::Allow(proof) => (
+            true,
+            Some(proof.role().to_string()),
+            Some(proof.rule().to_string()),
+            proof.why().to_string(),
+        ),
+        Decision::Deny(reason) => (
+            false,
+            reason.role().map(|role| role.to_string()),
+            reason.rule().map(|rule| rule.to_string()),
+            reason.why().to_string(),
+        ),
+    };
+    ExplainAnswer {
+        allowed,
+        role,
+        rule,
+        why,
+        explanation,
+    }
+}

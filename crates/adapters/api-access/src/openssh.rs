@@ -1,0 +1,170 @@
+//! `POST /v1/agent/openssh_certificate`: for one connection of a proxy to a server without an agent.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use access::AccessSet;
+use access::LockSubject;
+use access::NodeView;
+use access::Role;
+use access::UserTraits;
+use api_types::OpensshCertificateAnswer;
+use api_types::OpensshCertificateRequest;
+use authority::AuthorityType;
+use authority::KeyForm;
+use cluster::IssueSsh;
+use key::PublicKey;
+use names::Principal;
+use names::Ttl;
+use names::UserName;
+use profile::SshProfile;
+use profile::SshRequest;
+use resource::ResourceName;
+use resource::SubKind;
+use resource::SystemRole;
+use ssh_cert::Certificate;
+use ssh_cert::CertificateType;
+use ssh_cert::CriticalOptions;
+use ssh_cert::Expected;
+use ssh_cert::ExtensionName;
+use ssh_cert::Permit;
+
+use crate::Access;
+use crate::Problem;
+use crate::asked::Asked;
+use crate::convert;
+use crate::problem::malformed;
+
+/// Long enough for one log-in, whatever the clocks say.
+const LIFE: Ttl = Ttl::from_seconds(60);
+
+pub(crate) async fn issue(access: &Access, asked: &Asked) -> Result<OpensshCertificateAnswer, Problem> {
+    let host = access.machine(asked, &[SystemRole::Proxy]).await?;
+    let OpensshCertificateRequest {
+        user_certificate,
+        login,
+        host_id,
+        ssh_public_key,
+        source,
+    } = asked.plain.document()?;
+    let source: IpAddr = source.parse().map_err(|_| malformed("source", "is no address"))?;
+    let certificate = Certificate::from_line(&user_certificate)
+        .map_err(|error| malformed("user_certificate", error.to_string()))?;
+    let user = UserName::parse(certificate.key_id())
+        .map_err(|error| malformed("user_certificate", error.to_string()))?;
+    let refuse = |why: String| Problem::Denied {
+        who: user.to_string(),
+        why,
+    };
+    check(access, &certificate, &login, source).map_err(refuse)?;
+    let node = access.enrollment.node(None, &host_id).await?;
+    let node = node.filter(|node| node.node.spec.sub_kind == SubKind::Openssh);
+    let node = node.ok_or(Problem::NotFound {
+        what: "server without an agent",
+        name: host_id,
+    })?;
+    let node = &node.node;
+    let view = NodeView {
+        host_id: node.metadata.name.as_str(),
+        hostname: &node.spec.hostname,
+        labels: &node.metadata.labels,
+    };
+    let set = access_set(access, &certificate, &user);
+    let roles: Vec<&str> = set.roles().map(ResourceName::as_str).collect();
+    let subject = LockSubject {
+        user: Some(user.as_str()),
+        roles: &roles,
+        login: Some(&login),
+        node: Some((view.host_id, view.hostname)),
+        mfa_device: None,
+    };
+    let now = access.service.cluster().now();
+    if let Some(lock) = access::lock_hits(&access.directory.view().locks, &subject, now) {
+        return Err(refuse(format!("the lock {} is on it", lock.metadata.name)));
+    }
+    let proof = set
+        .login_to_node(&view, &login)
+        .allowed()
+        .map_err(|reason| refuse(reason.to_string()))?;
+    let allowed_by = proof.to_string();
+    let options = set.options();
+    let mut permits = vec![Permit::Pty];
+    if options.forward_agent {
+        permits.push(Permit::AgentForwarding);
+    }
+    if options.port_forwarding.local || options.port_forwarding.remote {
+        permits.push(Permit::PortForwarding);
+    }
+    let principal = Principal::parse(&login).map_err(|error| malformed("login", error.to_string()))?;
+    let issue = IssueSsh {
+        request: SshRequest::User {
+            profile: SshProfile::Openssh,
+            user,
+            logins: vec![principal],
+            roles: Vec::new(),
+            critical_options: CriticalOptions::default(),
+            permits,
+            facts: BTreeMap::new(),
+        },
+        subject_key: convert::ssh_key("ssh_public_key", &ssh_public_key)?,
+        ttl: Some(LIFE),
+        allowed_by: allowed_by.clone(),
+    };
+    let issued = access.service.cluster().issue_ssh(&host.actor(), &issue).await?;
+    Ok(OpensshCertificateAnswer {
+        ssh_certificate: crate::agents::ssh_line(&issued.document),
+        not_after: issued.not_after.to_string(),
+        allowed_by,
+    })
+}
+
+/// Whether the certificate is good now, for this account, from there.
+fn check(access: &Access, certificate: &Certificate, login: &str, source: IpAddr) -> Result<(), String> {
+    let view = access
+        .service
+        .cluster()
+        .authority(AuthorityType::User)
+        .map_err(|error| error.to_string())?;
+    let ssh = view.record.trusted().filter(|(_, key)| key.form == KeyForm::Ssh);
+    let authorities: Vec<PublicKey> = ssh.map(|(_, key)| key.public_key.clone()).collect();
+    let expected = Expected {
+        authorities: &authorities,
+        certificate_type: CertificateType::User,
+        principal: login,
+        now: access.service.cluster().now(),
+        source: Some(source),
+    };
+    certificate.check(&expected).map_err(|error| error.to_string())
+}
+
+/// What the roles and traits in the certificate give, by the roles as they are now.
+fn access_set(access: &Access, certificate: &Certificate, user: &UserName) -> AccessSet {
+    let own = |name: &str| {
+        let name = ExtensionName::own(name).ok()?;
+        certificate.extensions().custom.get(&name).cloned()
+    };
+    let names: Vec<ResourceName> = own("roles")
+        .unwrap_or_default()
+        .split(',')
+        .filter_map(|name| ResourceName::parse(name).ok())
+        .collect();
+    let traits: BTreeMap<String, Vec<String>> = own("traits")
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let wanted: BTreeSet<&ResourceName> = names.iter().collect();
+    let known: BTreeMap<ResourceName, Arc<Role>> = access
+        .directory
+        .view()
+        .roles
+        .iter()
+        .filter(|role| wanted.contains(&role.metadata.name))
+        .filter_map(|role| Some((role.metadata.name.clone(), Arc::new(Role::parse(role).ok()?))))
+        .collect();
+    let user = UserTraits {
+        name: user.to_string(),
+        traits,
+    };
+    AccessSet::resolve(&names, &known, &user)
+}

@@ -1,0 +1,273 @@
+//! The public port: one for everything, told apart by the protocol that clients ask for in their first message.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use api_http::ConnectionLimits;
+use api_http::Stop;
+use axum::Router;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio::time::timeout_at;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::AuthIntake;
+use crate::Faces;
+use crate::SshProxy;
+use crate::Tunnelling;
+use crate::hello::Way;
+use crate::peek::peek;
+use crate::visitors::Visit;
+use crate::visitors::Visitors;
+use crate::web;
+
+/// How long accepting rests when the system has no room for another connection.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often it is looked whether everybody who is in may still be in.
+const PATROL: Duration = Duration::from_secs(2);
+
+/// What is behind the public port. Parts that are missing are refused.
+#[derive(Clone)]
+pub struct Public {
+    /// What TLS runs with.
+    pub faces: Arc<Faces>,
+    /// The API of the auth service.
+    pub auth: Option<Arc<dyn AuthIntake>>,
+    /// The SSH proxy.
+    pub ssh: Option<Arc<SshProxy>>,
+    /// The tunnels of agents.
+    pub tunnels: Option<Arc<Tunnelling>>,
+    /// Everything else.
+    pub web: Router,
+}
+
+/// A listener of the proxy, bound.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the system refuses, such as for an address in use.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address that was bound.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves the public port until asked to stop.
+    ///
+    /// Connections count against the limits until their clients have shown who they are: tunnels, and SSH connections after the log-in,
+    /// are bounded by limits of their own.
+    pub async fn run_public(self, public: Public, limits: ConnectionLimits, stop: Stop) {
+        let patrol = tokio::spawn(patrol(public.ssh.clone(), public.tunnels.clone(), stop.clone()));
+        let spawn =
+            |stream, remote, admission, stop| serve(public.clone(), stream, remote, admission, limits, stop);
+        self.accept_all(limits, stop, spawn).await;
+        // It ends by the same stop.
+        let _ = patrol.await;
+    }
+
+    /// Serves SSH without TLS around it until asked to stop.
+    pub async fn run_ssh(self, ssh: Arc<SshProxy>, limits: ConnectionLimits, stop: Stop) {
+        let patrol = tokio::spawn(patrol(Some(Arc::clone(&ssh)), None, stop.clone()));
+        let spawn = |stream, remote, admission: Admission, stop| {
+            let ssh = Arc::clone(&ssh);
+            async move { ssh.serve(stream, remote, admission, stop).await }
+        };
+        self.accept_all(limits, stop, spawn).await;
+        // It ends by the same stop.
+        let _ = patrol.await;
+    }
+
+    async fn accept_all<S, F>(self, limits: ConnectionLimits, mut stop: Stop, serve: S)
+    where
+        S: Fn(TcpStream, SocketAddr, Admission, Stop) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(limits.connections_max));
+        let visitors = limits.address.map(Visitors::new);
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&self.listener, &slots) => accepted,
+                () = stop.requested() => break,
+            };
+            while connections.try_join_next().is_some() {}
+            let Some((stream, remote, slot)) = accepted else {
+                continue;
+            };
+            let visit = match visitors
+                .as_ref()
+                .map(|visitors| visitors.enter(remote.ip(), Instant::now()))
+            {
+                None => None,
+                Some(Ok(visit)) => Some(visit),
+                // Closed before a byte was read: nothing can be said, and nothing is spent on it.
+                Some(Err(_)) => continue,
+            };
+            // What is relayed has its own ideas of what belongs into one packet.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(error = %error, "a connection keeps its delay");
+            }
+            let admission = Admission {
+                visit,
+                _slot: Some(slot),
+            };
+            connections.spawn(serve(stream, remote, admission, stop.clone()));
+        }
+        connections.join_all().await;
+    }
+}
+
+/// A stranger's share of what strangers may hold. Dropped when the connection ends, or its client has shown who it is.
+pub struct Admission {
+    visit: Option<Visit>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Admission {
+    /// For a connection that counts nowhere, such as one that another listener counted.
+    pub const fn unlimited() -> Self {
+        Self {
+            visit: None,
+            _slot: None,
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, remote)) => Some((stream, remote, slot)),
+        Err(error) => {
+            tracing::warn!(error = %error, "a connection could not be accepted");
+            sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn serve(
+    public: Public,
+    stream: TcpStream,
+    remote: SocketAddr,
+    admission: Admission,
+    limits: ConnectionLimits,
+    stop: Stop,
+) {
+    let deadline = tokio::time::Instant::now() + limits.handshake;
+    let way = match timeout_at(deadline, peek(&stream)).await {
+        Ok(Ok(Some(way))) => way,
+        Ok(Ok(None)) => {
+            tracing::debug!(%remote, "what was said first is no ClientHello");
+            return;
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%remote, error = %error, "a connection broke off before it began");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!(%remote, "a connection took too long to say what it wants");
+            return;
+        }
+    };
+    let Public {
+        faces,
+        auth,
+        ssh,
+        tunnels,
+        web: router,
+    } = public;
+    // Boxed, each: a connection's memory is that of what it became, and not of the largest thing it might have.
+    match way {
+        Way::Auth => {
+            if let Some(auth) = auth {
+                auth.take(stream, remote, stop).await;
+                drop(admission);
+            }
+        }
+        Way::Web => {
+            let Some(face) = faces.web() else { return };
+            if let Some(stream) = handshake(stream, Arc::clone(&face.web), remote, deadline).await {
+                let Admission { visit, _slot } = admission;
+                Box::pin(web::serve(stream, remote, router, visit, limits, stop)).await;
+            }
+        }
+        Way::Ssh => {
+            let (Some(face), Some(ssh)) = (faces.web(), ssh) else {
+                return;
+            };
+            if let Some(stream) = handshake(stream, Arc::clone(&face.ssh), remote, deadline).await {
+                Box::pin(ssh.serve(stream, remote, admission, stop)).await;
+            }
+        }
+        Way::Tunnel => {
+            let (Some(face), Some(tunnels)) = (faces.tunnel(), tunnels) else {
+                return;
+            };
+            if let Some(stream) = handshake(stream, Arc::clone(&face.config), remote, deadline).await {
+                let let_in = move || drop(admission);
+                Box::pin(tunnels.serve(stream, &face.authorities, remote, let_in, stop)).await;
+            }
+        }
+    }
+}
+
+async fn handshake(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    remote: SocketAddr,
+    deadline: tokio::time::Instant,
+) -> Option<TlsStream<TcpStream>> {
+    let handshake = Box::pin(TlsAcceptor::from(config).accept(stream));
+    match timeout_at(deadline, handshake).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%remote, error = %error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%remote, "TLS handshake took too long");
+            None
+        }
+    }
+}
+
+/// Looks now and again whether everybody who is in may still be in.
+async fn patrol(ssh: Option<Arc<SshProxy>>, tunnels: Option<Arc<Tunnelling>>, mut stop: Stop) {
+    loop {
+        tokio::select! {
+            () = sleep(PATROL) => {}
+            () = stop.requested() => return,
+        }
+        if let Some(ssh) = &ssh {
+            ssh.recheck();
+        }
+        if let Some(tunnels) = &tunnels {
+            tunnels.recheck();
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What one address may do before it showed who it is.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use api_http::AddressLimits;
+
+/// Everybody who came lately, by address. An IPv6 address counts with its whole /64.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitors {
+    limits: AddressLimits,
+    known: Arc<Mutex<HashMap<IpAddr, Visitor>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Visitor {
+    connections: u32,
+    tokens: f64,
+    filled: Instant,
+}
+
+/// A connection of a visitor. It counts until dropped, which is when it ends or has shown who it is.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    visitors: Visitors,
+    address: IpAddr,
+}
+
+/// A visitor does too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMuch;
+
+/// Addresses remembered. Beyond that those who ask for nothing now are forgotten, and if all do, newcomers wait.
+const KNOWN_MAX: usize = 16_384;
+
+impl Visitors {
+    pub(crate) fn new(limits: AddressLimits) -> Self {
+        Self {
+            limits,
+            known: Arc::default(),
+        }
+    }
+
+    /// Lets a connection in.
+    pub(crate) fn enter(&self, address: IpAddr, now: Instant) -> Result<Visit, TooMuch> {
+        let address = counted(address);
+        let limits = self.limits;
+        let mut known = self.lock();
+        if known.len() >= KNOWN_MAX && !known.contains_key(&address) {
+            known.retain(|_, visitor| visitor.connections > 0 || !visitor.is_rested(limits, now));
+            if known.len() >= KNOWN_MAX {
+                return Err(TooMuch);
+            }
+        }
+        let visitor = known.entry(address).or_insert(Visitor {
+            connections: 0,
+            tokens: f64::from(limits.burst),
+            filled: now,
+        });
+        if visitor.connections >= limits.connections_max {
+            return Err(TooMuch);
+        }
+        visitor.take(limits, now)?;
+        visitor.connections = visitor.connections.saturating_add(1);
+        drop(known);
+        Ok(Visit {
+            visitors: self.clone(),
+            address,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Visitor>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Visitor {
+    fn filled_at(&self, limits: AddressLimits, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        (self.tokens + passed * f64::from(limits.per_second)).min(f64::from(limits.burst))
+    }
+
+    fn take(&mut self, limits: AddressLimits, now: Instant) -> Result<(), TooMuch> {
+        self.tokens = self.filled_at(limits, now);
+        self.filled = self.filled.max(now);
+        if self.tokens < 1.0 {
+            return Err(TooMuch);
+        }
+        self.tokens -= 1.0;
+        Ok(())
+    }
+
+    fn is_rested(&self, limits: AddressLimits, now: Instant) -> bool {
+        self.filled_at(limits, now) >= f64::from(limits.burst)
+    }
+}
+
+impl Visit {
+    /// Counts a request.
+    pub(crate) fn ask(&self, now: Instant) -> Result<(), TooMuch> {
+        match self.visitors.lock().get_mut(&self.address) {
+            Some(visitor) => visitor.take(self.visitors.limits, now),
+            // An address is remembered while it has a connection.
+            None => Err(TooMuch),
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(visitor) = self.visitors.lock().get_mut(&self.address) {
+            visitor.connections = visitor.connections.saturating_sub(1);
+        }
+    }
+}
+
+/// The address that counts: whoever has an IPv6 address has 2^64 of them.
+fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: AddressLimits = AddressLimits {
+        connections_max: 2,
+        burst: 4,
+        per_second: 2,
+    };
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_has_a_burst_and_then_a_rate() {
+        let visitors = Visitors::new(LIMITS);
+        let start = Instant::now();
+        let visit = visitors.enter(address("192.0.2.1"), start).unwrap();
+        for _ in 0..3 {
+            visit.ask(start).unwrap();
+        }
+        assert_eq!(visit.ask(start), Err(TooMuch));
+        let later = start + Duration::from_millis(500);
+        visit.ask(later).unwrap();
+        assert!(visit.ask(later).is_err());
+        assert!(
+            visitors.enter(address("192.0.2.2"), start).is_ok(),
+            "others are not held back"
+        );
+    }
+
+    #[test]
+    fn connections_count_while_they_are_open() {
+        let visitors = Visitors::new(LIMITS);
+        let now = Instant::now();
+        let first = visitors.enter(address("2001:db8::1"), now).unwrap();
+        let _second = visitors.enter(address("2001:db8::2"), now).unwrap();
+        assert!(
+            visitors.enter(address("2001:db8::3"), now).is_err(),
+            "the same /64"
+        );
+        assert!(visitors.enter(address("2001:db8:0:1::3"), now).is_ok());
+        drop(first);
+        assert!(visitors.enter(address("2001:db8::3"), now).is_ok());
+    }
+
+    #[test]
+    fn those_who_rest_are_forgotten_when_many_come() {
+        let visitors = Visitors::new(LIMITS);
+        let now = Instant::now();
+        for number in 0..KNOWN_MAX {
+            let number = std::net::Ipv4Addr::from(u32::try_from(number).unwrap());
+            drop(visitors.enter(IpAddr::from(number), now).unwrap());
+        }
+        assert!(
+            visitors.enter(address("203.0.113.1"), now).is_err(),
+            "nobody rested yet"
+        );
+        let later = now + Duration::from_secs(10);
+        assert!(visitors.enter(address("203.0.113.1"), later).is_ok());
+        assert_eq!(visitors.lock().len(), 1);
+    }
+}

@@ -1,0 +1,118 @@
+//! Counts of connections, each given back when its guard is dropped.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+/// Counts by key.
+#[derive(Debug)]
+pub(crate) struct Tally<K>(Arc<Mutex<Counts<K>>>);
+
+#[derive(Debug)]
+struct Counts<K> {
+    by_key: HashMap<K, usize>,
+    all: usize,
+}
+
+impl<K> Clone for Tally<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Eq + Hash + Clone> Tally<K> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Counts {
+            by_key: HashMap::new(),
+            all: 0,
+        })))
+    }
+
+    /// Takes a place, if there is one both for the key and among all.
+    pub(crate) fn enter(&self, key: K, key_max: usize, all_max: usize) -> Option<Place<K>> {
+        let mut counts = lock(&self.0);
+        let of_key = counts.by_key.get(&key).copied().unwrap_or(0);
+        if of_key >= key_max || counts.all >= all_max {
+            return None;
+        }
+        counts.by_key.insert(key.clone(), of_key + 1);
+        counts.all += 1;
+        Some(Place {
+            tally: self.clone(),
+            key,
+        })
+    }
+
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        let counts = lock(&self.0);
+        counts.by_key.is_empty() && counts.all == 0
+    }
+}
+
+/// A place taken; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Place<K: Eq + Hash + Clone> {
+    tally: Tally<K>,
+    key: K,
+}
+
+impl<K: Eq + Hash + Clone> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut counts = lock(&self.tally.0);
+        counts.all = counts.all.saturating_sub(1);
+        if let Some(of_key) = counts.by_key.get_mut(&self.key) {
+            *of_key = of_key.saturating_sub(1);
+            if *of_key == 0 {
+                counts.by_key.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// What one client counts as: an address, or the network that one IPv6 client has.
+pub(crate) fn origin(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+    }
+}
+
+/// A lock whose holders do not panic half way.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_by_key_and_together_and_given_back() {
+        let tally = Tally::new();
+        let first = tally.enter("a", 2, 3).unwrap();
+        let second = tally.enter("a", 2, 3).unwrap();
+        assert!(tally.enter("a", 2, 3).is_none());
+        let third = tally.enter("b", 2, 3).unwrap();
+        assert!(tally.enter("c", 2, 3).is_none());
+        drop(first);
+        assert!(tally.enter("a", 2, 3).is_some());
+        drop((second, third));
+        assert!(tally.is_empty());
+    }
+
+    #[test]
+    fn an_ipv6_client_counts_by_its_network() {
+        let one: IpAddr = "2001:db8::1".parse().unwrap();
+        let other: IpAddr = "2001:db8::ffff:2".parse().unwrap();
+        let elsewhere: IpAddr = "2001:db8:0:1::1".parse().unwrap();
+        assert_eq!(origin(one), origin(other));
+        assert_ne!(origin(one), origin(elsewhere));
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(origin(mapped), "192.0.2.1".parse::<IpAddr>().unwrap());
+    }
+}

@@ -1,0 +1,85 @@
+//! A client that does what OpenSSH's never would: offers a host certificate, one that is no longer good, and several keys.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use russh::ChannelMsg;
+use russh::client;
+use russh::keys::Certificate;
+use russh::keys::PrivateKey;
+use russh::keys::PublicKeyOrCertificate;
+
+use crate::world::World;
+use crate::world::own_account;
+
+struct Careless;
+
+impl client::Handler for Careless {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+}
+
+/// Runs a command on a terminal of 80 by 24, does something to it once it has said `ready`, and returns what it printed and its
+/// code.
+pub(crate) fn on_terminal(
+    world: &World,
+    command: &str,
+    act: impl AsyncFnOnce(&russh::Channel<client::Msg>),
+) -> (String, Option<u32>) {
+    let key = world.user("alice");
+    let certificate = std::fs::read_to_string(world.path("alice-cert.pub")).unwrap();
+    let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
+    let certificate = Certificate::from_openssh(certificate.trim()).unwrap();
+    world.runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        let config = Arc::new(client::Config::default());
+        let mut handle = client::connect_stream(config, stream, Careless).await.unwrap();
+        let answer = handle.authenticate_openssh_cert(own_account(), Arc::new(key), certificate);
+        assert!(answer.await.unwrap().success());
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel
+            .request_pty(false, "vt100", 80, 24, 0, 0, &[])
+            .await
+            .unwrap();
+        channel.exec(true, command).await.unwrap();
+        let (mut printed, mut code, mut act) = (String::new(), None, Some(act));
+        while let Some(message) = channel.wait().await {
+            match message {
+                ChannelMsg::Data { data } => printed.push_str(&String::from_utf8_lossy(&data)),
+                ChannelMsg::ExitStatus { exit_status } => code = Some(exit_status),
+                ChannelMsg::Close => break,
+                _ => {}
+            }
+            if printed.contains("ready")
+                && let Some(act) = act.take()
+            {
+                act(&channel).await;
+            }
+        }
+        (printed, code)
+    })
+}
+
+/// Offers each key with each certificate file in turn, in one connection. Says whether the last one was let in.
+pub(crate) fn log_in(world: &World, offers: &[(&Path, &Path)]) -> bool {
+    let stream = world
+        .runtime
+        .block_on(tokio::net::TcpStream::connect(world.address))
+        .unwrap();
+    world.runtime.block_on(async {
+        let config = Arc::new(client::Config::default());
+        let mut handle = client::connect_stream(config, stream, Careless).await.unwrap();
+        let mut is_in = false;
+        for (key, certificate) in offers {
+            let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
+            let line = std::fs::read_to_string(certificate).unwrap();
+            let certificate = Certificate::from_openssh(line.trim()).unwrap();
+            let answer = handle.authenticate_openssh_cert(own_account(), Arc::new(key), certificate);
+            is_in = answer.await.unwrap().success();
+        }
+        is_in
+    })
+}

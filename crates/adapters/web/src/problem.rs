@@ -1,0 +1,165 @@
+//! Why there is no page, in the words and with the status that the API has for it.
+
+use std::time::Duration;
+
+use api_http::Told;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use directory::DirectoryError;
+use enrollment::EnrollmentError;
+use identity::IdentityError;
+
+use crate::cookies;
+use crate::signed_in::see_other;
+
+/// Why a request got no page.
+pub(crate) enum Problem {
+    /// Nobody is logged in, or not any more: to the log-in.
+    SignedOut {
+        /// Whether there was a session.
+        had_session: bool,
+    },
+    /// The browser came from another site and brought no cookie for that: it asks again from here.
+    ComeAgain,
+    /// The form is not of a page of ours, or of one that is too old.
+    StaleForm,
+    /// A field that cannot be.
+    Malformed {
+        field: &'static str,
+        problem: String,
+    },
+    NoSuchPage,
+    MethodNotAllowed,
+    Api(api_http::Problem),
+    Identity(IdentityError),
+    Directory(DirectoryError),
+    Enrollment(EnrollmentError),
+    /// Something that cannot be, was.
+    Internal(String),
+}
+
+/// What the page of a problem says; travels with the answer until the page is made.
+#[derive(Clone)]
+pub(crate) struct Failed {
+    pub(crate) told: Told,
+    /// For the log.
+    pub(crate) detail: String,
+}
+
+impl From<IdentityError> for Problem {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
+}
+
+impl From<DirectoryError> for Problem {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<EnrollmentError> for Problem {
+    fn from(error: EnrollmentError) -> Self {
+        Self::Enrollment(error)
+    }
+}
+
+impl Problem {
+    pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
+        Self::Internal(what.to_string())
+    }
+
+    pub(crate) fn malformed(field: &'static str, problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        Self::Malformed { field, problem }
+    }
+
+    pub(crate) fn too_slow(limit: Duration, goes_on: bool) -> Self {
+        let seconds = limit.as_secs();
+        Self::Api(api_http::Problem::TooSlow { seconds, goes_on })
+    }
+
+    fn failed(self) -> Failed {
+        let problem: api_access::Problem = match self {
+            Self::SignedOut { .. } | Self::ComeAgain => {
+                return plain(StatusCode::UNAUTHORIZED, "unauthenticated", "log in first");
+            }
+            Self::StaleForm => {
+                return plain(
+                    StatusCode::FORBIDDEN,
+                    "stale_form",
+                    "the form did not come from a page of this browser's session; go back, reload the page, and send it again",
+                );
+            }
+            Self::NoSuchPage => return plain(StatusCode::NOT_FOUND, "no_such_path", "there is no such page"),
+            Self::MethodNotAllowed => {
+                return plain(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method_not_allowed",
+                    "this address is not asked for in this way; begin at the first page",
+                );
+            }
+            Self::Malformed { field, problem } => api_http::Problem::BadRequest { field, problem }.into(),
+            Self::Api(error) => error.into(),
+            Self::Identity(error) => error.into(),
+            Self::Directory(error) => error.into(),
+            Self::Enrollment(error) => error.into(),
+            Self::Internal(what) => api_http::Problem::Internal(what).into(),
+        };
+        Failed {
+            told: problem.told(false),
+            detail: api_http::chain(&problem),
+        }
+    }
+}
+
+fn plain(status: StatusCode, code: &'static str, message: &str) -> Failed {
+    Failed {
+        told: Told {
+            status,
+            code,
+            message: message.to_owned(),
+            hint: None,
+            is_fault: false,
+        },
+        detail: message.to_owned(),
+    }
+}
+
+impl IntoResponse for Problem {
+    /// A redirection, or an answer for which the page is made outside.
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignedOut { had_session } => {
+                let mut response = see_other(if had_session {
+                    "/web/login?said=ended"
+                } else {
+                    "/web/login"
+                });
+                if had_session {
+                    cookies::forget_session(&mut response);
+                }
+                response
+            }
+            Self::ComeAgain => crate::pages::come_again(),
+            other => {
+                let failed = other.failed();
+                let mut response = failed.told.status.into_response();
+                response.extensions_mut().insert(failed);
+                response
+            }
+        }
+    }
+}
+
+/// What a form's own page says when it was refused; everything that is not a refusal is a problem.
+pub(crate) fn refused(error: IdentityError) -> Result<(StatusCode, String), Problem> {
+    match error {
+        IdentityError::Refused(_) => {
+            let told = Problem::Identity(error).failed().told;
+            Ok((told.status, told.message))
+        }
+        fault => Err(Problem::Identity(fault)),
+    }
+}

@@ -1,0 +1,356 @@
+//! What users change about themselves, and what operators see and take away.
+
+use audit::Actor;
+use audit::AuditEvent;
+use audit::Outcome;
+use authn::Bearer;
+use authn::Password;
+use authn::RecoveryCode;
+use authn::RecoveryCodeHash;
+use authn::check_new_password;
+use names::UnixSeconds;
+use names::UserName;
+use state::Change;
+use state::Expect;
+use state::Write;
+
+use crate::Answer;
+use crate::FactorKind;
+use crate::IdentityError;
+use crate::Offer;
+use crate::PrivilegedAct;
+use crate::Refusal;
+use crate::documents::Stored;
+use crate::documents::commit;
+use crate::documents::load;
+use crate::documents::path;
+use crate::identity::Claim;
+use crate::identity::Identity;
+use crate::records::Credentials;
+use crate::records::Device;
+use crate::records::Under;
+use crate::records::user_path;
+use crate::settle::forget_attempts;
+
+/// The most second factors of a user.
+const DEVICES_MAX: usize = 10;
+
+/// What a user sees of his own credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The second factors, oldest first.
+    pub devices: Vec<DeviceView>,
+    /// How many recovery codes are left.
+    pub recovery_codes_left: usize,
+    /// When the password was set.
+    pub password_changed: UnixSeconds,
+}
+
+/// A second factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Its id.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is.
+    pub kind: FactorKind,
+    /// When it was added.
+    pub added: UnixSeconds,
+    /// When it was last used to log in.
+    pub used: Option<UnixSeconds>,
+}
+
+/// How a user's credentials stand, for operators.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CredentialStatus {
+    /// Whether there is a password.
+    pub has_password: bool,
+    /// How many second factors there are.
+    pub second_factors: u32,
+    /// Until when attempts are not listened to, when they are not.
+    pub locked_until: Option<UnixSeconds>,
+}
+
+impl Device {
+    fn view(&self) -> DeviceView {
+        DeviceView {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            kind: self.proof.kind(),
+            added: self.added,
+            used: self.used,
+        }
+    }
+
+    pub(crate) fn added_event(&self, user: &UserName, outcome: Outcome) -> AuditEvent {
+        AuditEvent::SecondFactorAdded {
+            outcome,
+            account: user.to_string(),
+            device: self.id.clone(),
+            device_name: self.name.clone(),
+            device_kind: self.proof.kind().as_str().to_owned(),
+        }
+    }
+}
+
+impl Identity {
+    /// A user's second factors.
+    ///
+    /// # Errors
+    /// [`Refusal::NotSignedUp`].
+    pub async fn account(&self, user: &UserName) -> Result<Account, IdentityError> {
+        let (_, credentials) = self.signed_up(user).await?;
+        Ok(Account {
+            devices: credentials.devices.iter().map(Device::view).collect(),
+            recovery_codes_left: credentials.recovery_codes.len(),
+            password_changed: credentials.password_changed,
+        })
+    }
+
+    /// How a user's credentials stand.
+    ///
+    /// # Errors
+    /// When the state does not answer.
+    pub async fn status(&self, user: &UserName) -> Result<CredentialStatus, IdentityError> {
+        let key = user_path(user, "credentials")?;
+        let credentials = load::<Credentials>(self.state.as_ref(), key).await?.value;
+        let count = credentials
+            .as_ref()
+            .map_or(0, |credentials| credentials.devices.len());
+        Ok(CredentialStatus {
+            has_password: credentials.is_some(),
+            second_factors: u32::try_from(count).unwrap_or(u32::MAX),
+            locked_until: self.locked_until(user).await?,
+        })
+    }
+
+    /// Offers one more second factor; uses the proof up.
+    ///
+    /// # Errors
+    /// [`Refusal::ReauthenticationNeeded`], [`Refusal::FactorNotAllowed`], [`Refusal::TooManyDevices`].
+    pub async fn device_begin(
+        &self,
+        user: &UserName,
+        token: &str,
+        kind: FactorKind,
+    ) -> Result<Offer, IdentityError> {
+        let (_, credentials) = self.signed_up(user).await?;
+        if credentials.devices.len() >= DEVICES_MAX {
+            return Err(Refusal::TooManyDevices(DEVICES_MAX).into());
+        }
+        let act = PrivilegedAct::ChangeSecondFactors;
+        let proof = self.proof(user, Some(&credentials.epoch), token, act).await?;
+        let present = credentials.security_keys();
+        let under = Under::Epoch(credentials.epoch);
+        self.begin_registration(
+            user,
+            kind,
+            under,
+            credentials.handle,
+            &present,
+            vec![proof.delete()],
+        )
+        .await
+    }
+
+    /// Adds the second factor that was offered, when it proves itself.
+    ///
+    /// # Errors
+    /// [`Refusal::ChallengeGone`], [`Refusal::SecondFactorRefused`].
+    pub async fn device_finish(
+        &self,
+        actor: &Actor,
+        user: &UserName,
+        challenge: &str,
+        answer: Answer,
+        name: &str,
+    ) -> Result<DeviceView, IdentityError> {
+        let (stored, mut credentials) = self.signed_up(user).await?;
+        let challenge = self.challenge(challenge, &Claim::new(user.as_str())).await?;
+        let under = Under::Epoch(credentials.epoch.clone());
+        let (device, _) = self.finish_registration(user, &challenge, &under, answer, name)?;
+        if credentials.devices.len() >= DEVICES_MAX {
+            return Err(Refusal::TooManyDevices(DEVICES_MAX).into());
+        }
+        let view = device.view();
+        credentials.devices.push(device.clone());
+        let writes = vec![challenge.delete(), stored.put(&credentials, None)?];
+        let event = |outcome| Some(device.added_event(user, outcome));
+        self.act(actor, user, &event, writes).await?;
+        Ok(view)
+    }
+
+    /// Removes a second factor; uses the proof up. The last one that may be used stays.
+    ///
+    /// # Errors
+    /// [`Refusal::ReauthenticationNeeded`], [`Refusal::NoSuchDevice`], [`Refusal::LastFactor`].
+    pub async fn device_remove(
+        &self,
+        actor: &Actor,
+        user: &UserName,
+        token: &str,
+        device: &str,
+    ) -> Result<(), IdentityError> {
+        let (stored, mut credentials) = self.signed_up(user).await?;
+        let act = PrivilegedAct::ChangeSecondFactors;
+        let proof = self.proof(user, Some(&credentials.epoch), token, act).await?;
+        let place = credentials.devices.iter().position(|other| other.id == device);
+        let removed = credentials.devices.remove(place.ok_or(Refusal::NoSuchDevice)?);
+        let is_usable = |device: &Device| self.allows(device.proof.kind());
+        if !credentials.devices.iter().any(is_usable) {
+            return Err(Refusal::LastFactor.into());
+        }
+        let event = |outcome| {
+            Some(AuditEvent::SecondFactorDeleted {
+                outcome,
+                account: user.to_string(),
+                device: removed.id.clone(),
+                device_name: removed.name.clone(),
+                device_kind: removed.proof.kind().as_str().to_owned(),
+            })
+        };
+        let writes = vec![proof.delete(), stored.put(&credentials, None)?];
+        self.act(actor, user, &event, writes).await
+    }
+
+    /// Makes new recovery codes, shown once; the old ones end. Uses the proof up.
+    ///
+    /// # Errors
+    /// [`Refusal::ReauthenticationNeeded`].
+    pub async fn recovery_codes_renew(
+        &self,
+        actor: &Actor,
+        user: &UserName,
+        token: &str,
+    ) -> Result<Vec<RecoveryCode>, IdentityError> {
+        let (stored, mut credentials) = self.signed_up(user).await?;
+        let act = PrivilegedAct::ChangeSecondFactors;
+        let proof = self.proof(user, Some(&credentials.epoch), token, act).await?;
+        let (codes, hashes) = self.new_recovery_codes()?;
+        credentials.recovery_codes = hashes;
+        let made = AuditEvent::RecoveryCodesMade {
+            account: user.to_string(),
+            count: codes.len() as u64,
+        };
+        let event = |outcome| (outcome == Outcome::Success).then(|| made.clone());
+        let writes = vec![proof.delete(), stored.put(&credentials, None)?];
+        self.act(actor, user, &event, writes).await?;
+        Ok(codes)
+    }
+
+    /// Sets another password; uses the proof up. Every session of the web ends but the one whose bearer is given.
+    ///
+    /// # Errors
+    /// [`Refusal::ReauthenticationNeeded`], [`Refusal::WeakPassword`].
+    pub async fn password_change(
+        &self,
+        actor: &Actor,
+        user: &UserName,
+        token: &str,
+        new: Password,
+        keep: Option<&str>,
+    ) -> Result<(), IdentityError> {
+        let (stored, mut credentials) = self.signed_up(user).await?;
+        let act = PrivilegedAct::ChangePassword;
+        let proof = self.proof(user, Some(&credentials.epoch), token, act).await?;
+        check_new_password(&new, user).map_err(Refusal::WeakPassword)?;
+        let salt = self.random()?;
+        credentials.password = self.hashing.hash(new, salt).await?;
+        credentials.password_changed = self.now();
+        let before = std::mem::replace(&mut credentials.epoch, hex::encode(self.random::<16>()?));
+        let mut writes = vec![proof.delete(), stored.put(&credentials, None)?];
+        if let Some(bearer) = keep.and_then(Bearer::parse) {
+            writes.extend(
+                self.carried_over(&bearer, user, &before, &credentials.epoch)
+                    .await?,
+            );
+        }
+        let event = |outcome| {
+            Some(AuditEvent::PasswordChanged {
+                outcome,
+                account: user.to_string(),
+                cause: "change".to_owned(),
+            })
+        };
+        self.act(actor, user, &event, writes).await
+    }
+
+    /// Listens to attempts of a user again.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchUser`].
+    pub async fn unlock(&self, actor: &Actor, user: &UserName) -> Result<(), IdentityError> {
+        self.existing(user).await?;
+        let lifted = AuditEvent::LockoutLifted {
+            account: user.to_string(),
+        };
+        self.record(actor, lifted).await?;
+        commit(self.state.as_ref(), vec![forget_attempts(user)?]).await?;
+        Ok(())
+    }
+
+    /// Takes everything away that hangs on a user: password, second factors, links, sessions. The user stays, and may be invited.
+    ///
+    /// # Errors
+    /// When the state or the ledger does not answer.
+    pub async fn forget(&self, actor: &Actor, user: &UserName, reason: &str) -> Result<(), IdentityError> {
+        let event = AuditEvent::CredentialsDeleted {
+            account: user.to_string(),
+            reason: reason.to_owned(),
+        };
+        self.record(actor, event).await?;
+        let folder = path(&format!("identity/user/{user}"))?;
+        loop {
+            let page = self.state.list(folder.as_str(), None, 100).await;
+            let entries = page.map_err(IdentityError::State)?.entries;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            let gone = |entry: state::Entry| Write {
+                key: entry.key,
+                expect: Expect::Anything,
+                change: Change::Delete,
+            };
+            commit(self.state.as_ref(), entries.into_iter().map(gone).collect()).await?;
+        }
+    }
+
+    pub(crate) fn new_recovery_codes(
+        &self,
+    ) -> Result<(Vec<RecoveryCode>, Vec<RecoveryCodeHash>), IdentityError> {
+        let mut random = zeroize::Zeroizing::new([[0; 10]; authn::RECOVERY_CODES]);
+        for bytes in random.iter_mut() {
+            self.entropy.fill(bytes)?;
+        }
+        Ok(authn::recovery_codes(&random))
+    }
+
+    /// The credentials of a user who signed up.
+    async fn signed_up(&self, user: &UserName) -> Result<(Stored<Credentials>, Credentials), IdentityError> {
+        let key = user_path(user, "credentials")?;
+        let stored = load::<Credentials>(self.state.as_ref(), key).await?;
+        let credentials = stored.value.clone();
+        let credentials = credentials.ok_or_else(|| Refusal::NotSignedUp(user.clone()))?;
+        Ok((stored, credentials))
+    }
+
+    /// Records, then commits; when somebody else was first, records that it did not happen, where there is an event to say so.
+    async fn act(
+        &self,
+        actor: &Actor,
+        user: &UserName,
+        event: &(dyn Fn(Outcome) -> Option<AuditEvent> + Sync),
+        writes: Vec<Write>,
+    ) -> Result<(), IdentityError> {
+        self.record_all(actor, event(Outcome::Success).into_iter().collect())
+            .await?;
+        if commit(self.state.as_ref(), writes).await? {
+            return Ok(());
+        }
+        let why = "somebody else changed the credentials at the same moment".to_owned();
+        let undone = event(Outcome::Failure(why));
+        self.record_all(actor, undone.into_iter().collect()).await?;
+        Err(Refusal::Conflict(user.clone()).into())
+    }
+}

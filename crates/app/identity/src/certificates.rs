@@ -1,0 +1,141 @@
+//! Certificates for people.
+
+use std::net::SocketAddr;
+
+use cluster::IssueSsh;
+use cluster::IssueX509;
+use names::Principal;
+use names::Ttl;
+use profile::SshProfile;
+use profile::SshRequest;
+use profile::X509Request;
+use ssh_cert::CriticalOptions;
+use ssh_cert::EXTENSION_DOMAIN;
+use ssh_cert::ExtensionName;
+use ssh_cert::Network;
+
+use crate::CertificateKeys;
+use crate::IdentityError;
+use crate::Refusal;
+use crate::UserCertificates;
+use crate::identity::Identity;
+use crate::identity::proven;
+use crate::people::Person;
+
+/// How long certificates last when nothing is asked.
+const USUAL: Ttl = Ttl::from_hours(12);
+/// How long at most, whatever roles say.
+const LONGEST: Ttl = Ttl::from_hours(30);
+/// The shortest worth issuing.
+const SHORTEST: Ttl = Ttl::from_seconds(60);
+
+impl Identity {
+    /// Issues SSH and TLS certificates to a person for as long as the roles allow. `device`: the second factor that was just
+    /// given, if one was.
+    ///
+    /// # Errors
+    /// [`Refusal::UserLocked`] when a lock refuses the person; otherwise what [`cluster::Cluster`] says.
+    pub async fn issue_certificates(
+        &self,
+        person: &Person,
+        device: Option<&str>,
+        keys: &CertificateKeys,
+        remote: SocketAddr,
+    ) -> Result<UserCertificates, IdentityError> {
+        if let Some(message) = self.people.lock_on(person, device, self.now()) {
+            return Err(Refusal::UserLocked { message }.into());
+        }
+        let longest = person.session_longest.min(LONGEST);
+        let ttl = keys.ttl.unwrap_or(USUAL).min(longest);
+        if ttl < SHORTEST {
+            return Err(Refusal::Malformed {
+                field: "ttl",
+                problem: format!("{ttl} is too short; ask for one minute at least"),
+            }
+            .into());
+        }
+        let actor = proven(&person.user, remote);
+        let allowed_by = allowed_by(person);
+        let ssh = self.ssh_request(person, device, remote)?;
+        let issue_ssh = IssueSsh {
+            request: ssh,
+            subject_key: keys.ssh.clone(),
+            ttl: Some(ttl),
+            allowed_by: allowed_by.clone(),
+        };
+        let issue_tls = IssueX509 {
+            request: X509Request::User {
+                user: person.user.clone(),
+                roles: person.roles.clone(),
+                logins: person.logins.clone(),
+                traits: person.traits.clone(),
+            },
+            subject_key: keys.tls.clone(),
+            ttl: Some(ttl),
+            allowed_by,
+        };
+        Ok(UserCertificates {
+            ssh: self.cluster.issue_ssh(&actor, &issue_ssh).await?,
+            tls: self.cluster.issue_x509(&actor, &issue_tls).await?,
+            logins: person.logins.clone(),
+        })
+    }
+
+    fn ssh_request(
+        &self,
+        person: &Person,
+        device: Option<&str>,
+        remote: SocketAddr,
+    ) -> Result<SshRequest, IdentityError> {
+        let unfit = |error: ssh_cert::BuildError| IdentityError::Internal(error.to_string());
+        let address = remote.ip().to_canonical();
+        // What roles add cannot pass for what only we say.
+        let is_foreign = |name: &ExtensionName| {
+            let domain = name.as_str().rsplit('@').next();
+            domain.is_none_or(|domain| domain != EXTENSION_DOMAIN)
+        };
+        let mut facts = person.cert_extensions.clone();
+        facts.retain(|name, _| is_foreign(name));
+        let mut say = |name: &str, value: String| -> Result<(), IdentityError> {
+            facts.insert(ExtensionName::own(name).map_err(unfit)?, value);
+            Ok(())
+        };
+        if !person.traits.is_empty() {
+            let json = serde_json::to_string(&person.traits)
+                .map_err(|error| IdentityError::Internal(error.to_string()))?;
+            say("traits", json)?;
+        }
+        say("login-ip", address.to_string())?;
+        if let Some(device) = device {
+            say("mfa-verified", device.to_owned())?;
+        }
+        let mut critical_options = CriticalOptions::default();
+        if person.is_pinned {
+            let network = Network::parse(&address.to_string()).map_err(unfit)?;
+            critical_options.source_addresses.push(network);
+        }
+        let mut logins = person.logins.clone();
+        if logins.is_empty() {
+            // A certificate needs a principal, and the user's name would be an account on many a host.
+            let nobody = format!("-signet-nologin-{}", hex::encode(self.random::<8>()?));
+            let nobody =
+                Principal::parse(&nobody).map_err(|error| IdentityError::Internal(error.to_string()))?;
+            logins.push(nobody);
+        }
+        Ok(SshRequest::User {
+            profile: SshProfile::User,
+            user: person.user.clone(),
+            logins,
+            roles: person.roles.clone(),
+            critical_options,
+            permits: person.permits.iter().copied().collect(),
+            facts,
+        })
+    }
+}
+
+/// Which policy allowed it, for the log.
+fn allowed_by(person: &Person) -> String {
+    let roles: Vec<&str> = person.roles.iter().map(Principal::as_str).collect();
+    format!("roles {}", roles.join(","))
+}

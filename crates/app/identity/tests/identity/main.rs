@@ -1,0 +1,18 @@
+//! What hangs on users, on in-memory parts with a clock that stands still.
+
+#[cfg(test)]
+mod account;
+#[cfg(test)]
+mod authenticator;
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod invite;
+#[cfg(test)]
+mod lockout;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod world;

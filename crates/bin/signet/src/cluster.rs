@@ -1,0 +1,338 @@
+//! A cluster as it is known before anybody is logged in, and how it is met for the first time.
+//!
+//! Nothing secret is sent to a server that is not recognised. A cluster is recognised by the certificates of its host authority, and those come
+//! from a run before, from a pin that somebody was given, from a server that the whole world's authorities vouch for, or, like with ssh, from
+//! somebody who looked at the pin and said yes.
+
+use std::path::Path;
+
+use api_client::CaPin;
+use api_client::Client;
+use api_client::ClientError;
+use api_client::Endpoint;
+use api_client::Identity;
+use api_client::ServerTrust;
+use api_types::ExportParameters;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::console;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::files;
+use crate::home::Home;
+use crate::home::Profile;
+
+/// A cluster and how it is recognised.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    /// `host:port` of its proxy.
+    pub(crate) proxy: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// The certificates of its host authority, PEM.
+    pub(crate) authorities: String,
+    /// The authorities that everybody trusts, when the proxy's certificate is by one of them.
+    web_roots: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// The port of a proxy when none is named.
+const PROXY_PORT: u16 = 3080;
+
+/// `host:port` of a proxy. The port may be left out, and so may what stands around it in the address of a page.
+pub(crate) fn proxy_address(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix("https://").unwrap_or(text);
+    let bare = bare.split('/').next().unwrap_or_default();
+    let has_port = match bare.rsplit_once(':') {
+        Some((host, port)) => {
+            port.parse::<u16>().is_ok_and(|port| port != 0) && (!host.contains(':') || host.ends_with(']'))
+        }
+        None => false,
+    };
+    let address = if has_port {
+        bare.to_owned()
+    } else {
+        format!("{bare}:{PROXY_PORT}")
+    };
+    let host = address.rsplit_once(':').map_or("", |(host, _)| host);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .filter(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    if inner.is_some() || (!host.is_empty() && host.chars().all(is_plain)) {
+        Ok(address.to_ascii_lowercase())
+    } else {
+        Err(format!(
+            "{text:?} is no address of a proxy: write HOST:PORT, such as proxy.example.com:3080"
+        ))
+    }
+}
+
+impl Cluster {
+    /// The cluster of a run before.
+    pub(crate) fn known(environment: &Environment, proxy: &str) -> Result<Option<Self>, Failure> {
+        let Some(profile) = environment.home.profile(proxy)? else {
+            return Ok(None);
+        };
+        let place = environment.home.place(proxy);
+        let Some(authorities) = files::read_if_there(&place.authorities())? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            proxy: profile.proxy,
+            name: profile.cluster,
+            authorities,
+            web_roots: None,
+        }))
+    }
+
+    /// The cluster of somebody who is logged in.
+    pub(crate) fn of(profile: Profile, authorities: String) -> Self {
+        Self {
+            proxy: profile.proxy,
+            name: profile.cluster,
+            authorities,
+            web_roots: None,
+        }
+    }
+
+    /// The cluster behind a proxy: known, or met now.
+    pub(crate) async fn meet(
+        environment: &Environment,
+        proxy: &str,
+        pins: &[CaPin],
+    ) -> Result<Self, Failure> {
+        if pins.is_empty() {
+            if let Some(known) = Self::known(environment, proxy)? {
+                return known.or_web(environment).await;
+            }
+            if let Some(vouched) = Self::vouched(environment, proxy).await? {
+                return Ok(vouched);
+            }
+        }
+        let shown = fetch(proxy, &ServerTrust::Unverified).await?;
+        let mut accepted = Vec::new();
+        for (pin, certificate) in pins_of(&shown)? {
+            if pins.is_empty() || pins.contains(&pin) {
+                accepted.push((pin, certificate));
+            }
+        }
+        if accepted.is_empty() {
+            return Err(Failure::refused(format!(
+                "the cluster at {proxy} has none of the keys you pinned: it is another one, or somebody is in between"
+            ))
+            .with_hint("ask the operator of the cluster for its CA pin, as `signetctl status` shows it; nothing was sent"));
+        }
+        if pins.is_empty() {
+            Self::ask(proxy, &accepted)?;
+        }
+        let certificates: Vec<_> = accepted
+            .into_iter()
+            .map(|(_, certificate)| certificate)
+            .collect();
+        let met = Self {
+            proxy: proxy.to_owned(),
+            name: cluster_name(&certificates)?,
+            authorities: pem_of(&certificates),
+            web_roots: None,
+        }
+        .or_web(environment)
+        .await?;
+        met.keep(&environment.home)?;
+        Ok(met)
+    }
+
+    /// A cluster whose proxy has a certificate that the whole world recognises.
+    async fn vouched(environment: &Environment, proxy: &str) -> Result<Option<Self>, Failure> {
+        let Some(roots) = web_roots(environment.web_roots.as_deref()) else {
+            return Ok(None);
+        };
+        let endpoint = Endpoint::public(proxy, &ServerTrust::Roots(roots.clone()))?;
+        let shown = match Client::new(endpoint).web_export(&host_authority()).await {
+            Ok(shown) => shown,
+            Err(ClientError::Untrusted { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let certificates: Vec<_> = pins_of(&shown)?
+            .into_iter()
+            .map(|(_, certificate)| certificate)
+            .collect();
+        let vouched = Self {
+            proxy: proxy.to_owned(),
+            name: cluster_name(&certificates)?,
+            authorities: pem_of(&certificates),
+            web_roots: Some(roots),
+        };
+        vouched.keep(&environment.home)?;
+        Ok(Some(vouched))
+    }
+
+    /// The same, recognised by the certificate that its proxy has: one of the cluster's, or one that the whole world recognises.
+    async fn or_web(self, environment: &Environment) -> Result<Self, Failure> {
+        match self.client()?.ping().await {
+            Err(error @ ClientError::Untrusted { .. }) => {
+                let Some(roots) = web_roots(environment.web_roots.as_deref()) else {
+                    return Err(error.into());
+                };
+                let with_web = Self {
+                    web_roots: Some(roots),
+                    ..self
+                };
+                match with_web.client()?.ping().await {
+                    Ok(_) => Ok(with_web),
+                    // That the world does not know it either says less than that the cluster does not.
+                    Err(ClientError::Untrusted { .. }) => Err(error.into()),
+                    Err(other) => Err(other.into()),
+                }
+            }
+            Ok(_) => Ok(self),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn ask(proxy: &str, accepted: &[(CaPin, CertificateDer<'static>)]) -> Result<(), Failure> {
+        let pins: Vec<String> = accepted.iter().map(|(pin, _)| pin.to_string()).collect();
+        let shown = pins.join("\n  ");
+        if !console::is_attended() {
+            return Err(Failure::usage(
+                format!(
+                    "the cluster at {proxy} is not known here yet, and nobody is there to look at its pin"
+                ),
+                format!(
+                    "ask its operator for the CA pin, compare, and say --ca-pin; the server shows\n  {shown}"
+                ),
+            ));
+        }
+        console::say(&format!(
+            "The cluster at {proxy} is not known here yet. Its CA pin is\n  {shown}\n\
+             Compare it with what its operator gave you (`signetctl status` shows it there)."
+        ));
+        if console::confirm("Is it the same?")? {
+            Ok(())
+        } else {
+            Err(Failure::failed("the cluster is not trusted, nothing was sent"))
+        }
+    }
+
+    /// Remembers the cluster.
+    fn keep(&self, home: &Home) -> Result<(), Failure> {
+        let before = home.profile(&self.proxy)?;
+        let profile = Profile {
+            proxy: self.proxy.clone(),
+            cluster: self.name.clone(),
+            // Somebody who is logged in to another cluster that was here before is not logged in to this one.
+            login: before
+                .filter(|before| before.cluster == self.name)
+                .and_then(|before| before.login),
+        };
+        let place = home.keep(&profile)?;
+        files::write_private(&place.authorities(), self.authorities.as_bytes())
+    }
+
+    /// Where everybody is served, before who one is has been shown.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let trust = match &self.web_roots {
+            Some(roots) => ServerTrust::Roots(roots.clone()),
+            None => ServerTrust::Cluster {
+                name: self.name.clone(),
+                authorities: certificates(&self.authorities)?,
+            },
+        };
+        Ok(Client::new(Endpoint::public(&self.proxy, &trust)?))
+    }
+
+    /// The API, as somebody.
+    pub(crate) fn api(&self, identity: Identity) -> Result<Client, Failure> {
+        Ok(Client::new(Endpoint::cluster(&self.proxy, &self.name, identity)?))
+    }
+}
+
+fn host_authority() -> ExportParameters {
+    ExportParameters {
+        kind: "tls-host".to_owned(),
+        ..ExportParameters::default()
+    }
+}
+
+async fn fetch(proxy: &str, trust: &ServerTrust) -> Result<String, Failure> {
+    let client = Client::new(Endpoint::public(proxy, trust)?);
+    Ok(client.web_export(&host_authority()).await?)
+}
+
+/// The certificates in a PEM text.
+pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    read.map_err(|error| Failure::local("the certificates of the host authority cannot be read", &error))
+}
+
+fn pins_of(pem: &str) -> Result<Vec<(CaPin, CertificateDer<'static>)>, Failure> {
+    let certificates = certificates(pem)?;
+    if certificates.is_empty() {
+        return Err(Failure::failed("the server shows no host authority")
+            .with_hint("is something else than Signet listening there?"));
+    }
+    let pinned = |certificate: CertificateDer<'static>| {
+        let pin = CaPin::of(&certificate)
+            .map_err(|error| Failure::local("the server's host authority cannot be read", &error))?;
+        Ok((pin, certificate))
+    };
+    certificates.into_iter().map(pinned).collect()
+}
+
+/// The name that the authority itself has, which nobody who merely holds one of its certificates can choose.
+fn cluster_name(certificates: &[CertificateDer<'static>]) -> Result<String, Failure> {
+    let unnamed = || Failure::failed("the host authority's certificate does not say which cluster it is of");
+    let mut names = certificates.iter().map(|certificate| {
+        x509::Certificate::from_der(certificate)
+            .ok()
+            .filter(x509::Certificate::is_ca)
+            .and_then(|certificate| certificate.subject().common_name())
+    });
+    let first = names.next().flatten().ok_or_else(unnamed)?;
+    if names.all(|name| name.as_ref() == Some(&first)) {
+        Ok(first)
+    } else {
+        Err(unnamed())
+    }
+}
+
+fn pem_of(certificates: &[CertificateDer<'static>]) -> String {
+    let encode = |certificate: &CertificateDer<'static>| {
+        der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, certificate).unwrap_or_default()
+    };
+    certificates.iter().map(encode).collect()
+}
+
+/// The authorities that everybody trusts, if the system has them.
+fn web_roots(file: Option<&Path>) -> Option<Vec<CertificateDer<'static>>> {
+    let pem = std::fs::read(file?).ok()?;
+    // Systems keep a few that TLS does not take; those are left out.
+    let roots = CertificateDer::pem_slice_iter(&pem)
+        .flatten()
+        .filter(|root| rustls::RootCertStore::empty().add(root.clone()).is_ok());
+    let roots: Vec<_> = roots.collect();
+    (!roots.is_empty()).then_some(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_named_in_several_ways() {
+        for (text, address) in [
+            ("proxy.example.com", "proxy.example.com:3080"),
+            ("proxy.example.com:443", "proxy.example.com:443"),
+            ("https://Proxy.example.com:3080/web/x", "proxy.example.com:3080"),
+            ("[::1]:3080", "[::1]:3080"),
+            ("[::1]", "[::1]:3080"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+        ] {
+            assert_eq!(proxy_address(text).as_deref(), Ok(address), "{text}");
+        }
+        for bad in ["", ":3080", "a b:1", "::1", "[zz]:1", "a:0:1", "http://x"] {
+            assert!(proxy_address(bad).is_err(), "{bad}");
+        }
+    }
+}

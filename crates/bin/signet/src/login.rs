@@ -1,0 +1,442 @@
+use std::path::Path;
+use std::path::PathBuf;
+
+use api_client::CaPin;
+use api_client::ClientError;
+use api_types::LoginAnswer;
+use api_types::LoginBeginRequest;
+use api_types::LoginChallenge;
+use api_types::LoginFinishRequest;
+use api_types::SecondFactorProof;
+use api_types::SecretText;
+use clap::Args;
+use clap::ValueEnum;
+use names::Ttl;
+use names::UnixSeconds;
+
+use crate::agent;
+use crate::cluster::Cluster;
+use crate::console;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::files;
+use crate::home::Login;
+use crate::home::Profile;
+use crate::key_pair::KeyPair;
+use crate::report::Report;
+use crate::session::Credentials;
+use crate::session::Session;
+use crate::session::SessionArgs;
+use crate::session::remaining;
+
+/// Log in: get certificates that are good for hours
+///
+/// Asks for the password and the second factor. Key pairs are made here; certificates and keys are stored under ~/.signet (or SIGNET_HOME) for
+/// nobody else to read, and loaded into the SSH agent if one runs. Without a terminal the password and the code are read from standard input,
+/// one a line.
+///
+/// A cluster that is not known here yet is recognised by --ca-pin, by a certificate that the whole world recognises, or by you: its pin is shown
+/// and asked about.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signet login --proxy=proxy.example.com:3080 --user=alice
+  signet login --proxy=proxy.example.com --user=alice --ttl=1h --ca-pin=sha256:HEX
+  signet login --user=ci --mfa-mode=totp --password-file=./password --out=./identity.pem")]
+pub(crate) struct LoginArgs {
+    /// Who you are; the one of the latest log-in when left out
+    #[arg(long, short, value_name = "NAME", env = "SIGNET_USER", hide_env_values = true)]
+    user: Option<String>,
+    /// How long the certificates are to be good for, such as 8h; as long as your roles allow when left out
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<Ttl>,
+    #[command(flatten)]
+    pins: PinArgs,
+    #[command(flatten)]
+    proof: ProofArgs,
+    /// Write everything into one file, and store nothing else
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not load the certificate into the SSH agent
+    #[arg(long)]
+    no_agent: bool,
+}
+
+/// By what a cluster is recognised.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PinArgs {
+    /// The pin of the cluster's host authority, as `signetctl status` shows it; may be given twice
+    #[arg(long = "ca-pin", value_name = "sha256:HEX")]
+    pub(crate) pins: Vec<CaPin>,
+}
+
+/// With what somebody proves who they are.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ProofArgs {
+    /// The kind of second factor to use
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) mfa_mode: Option<MfaMode>,
+    /// A file whose first line is the password; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+/// A kind of second factor that works in a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MfaMode {
+    /// Six digits of an application
+    Totp,
+    /// One of the codes that were shown once
+    RecoveryCode,
+}
+
+impl MfaMode {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+}
+
+impl LoginArgs {
+    pub(crate) async fn run(
+        &self,
+        arguments: &SessionArgs,
+        environment: &Environment,
+    ) -> Result<Report, Failure> {
+        if arguments.identity.is_some() {
+            return Err(Failure::usage(
+                "--identity is for using a file of certificates, not for making one",
+                "to make one, say --out FILE",
+            ));
+        }
+        let proxy = arguments.proxy(environment)?.ok_or_else(|| {
+            Failure::usage(
+                "it is not said where to log in",
+                "name the proxy of the cluster: --proxy=HOST:3080",
+            )
+        })?;
+        let user = self.user(environment, &proxy)?;
+        if let Some(out) = &self.out
+            && out.is_dir()
+        {
+            return Err(Failure::usage(
+                format!("{} is a directory", out.display()),
+                "name a file",
+            ));
+        }
+        let cluster = Cluster::meet(environment, &proxy, &self.pins.pins).await?;
+        let session = log_in(&cluster, &user, self.ttl, &self.proof).await?;
+        let mut text = String::new();
+        match &self.out {
+            Some(out) => {
+                files::write_private(out, session.to_file()?.as_bytes())?;
+                text.push_str(&format!("Wrote {}\n", out.display()));
+            }
+            None => {
+                let is_in_agent = store(environment, &session, !self.no_agent).await?;
+                text.push_str(&welcome(&session, environment.now));
+                if is_in_agent {
+                    text.push_str("The certificate is in your SSH agent, too.\n");
+                }
+            }
+        }
+        Ok(Report::good(text))
+    }
+
+    fn user(&self, environment: &Environment, proxy: &str) -> Result<String, Failure> {
+        if let Some(user) = &self.user {
+            return Ok(user.clone());
+        }
+        let known = environment
+            .home
+            .profile(proxy)?
+            .and_then(|profile| profile.login);
+        known.map(|login| login.user).ok_or_else(|| {
+            Failure::usage(
+                "it is not said who logs in",
+                format!("say `signet login --proxy={proxy} --user=NAME`"),
+            )
+        })
+    }
+}
+
+/// Logs in again the one whose certificates ended.
+pub(crate) async fn again(environment: &Environment, proxy: &str, user: &str) -> Result<Session, Failure> {
+    let cluster = Cluster::meet(environment, proxy, &[]).await?;
+    let session = log_in(&cluster, user, None, &ProofArgs::default()).await?;
+    store(environment, &session, true).await?;
+    Ok(session)
+}
+
+fn welcome(session: &Session, now: UnixSeconds) -> String {
+    let Login {
+        user,
+        roles: _,
+        logins,
+        not_after,
+    } = &session.login;
+    let remaining = remaining(now, *not_after).unwrap_or_else(|| "no time".to_owned());
+    format!(
+        "Logged in to {} as {user} for {remaining} (until {not_after}); logins: {}\n",
+        session.cluster.name,
+        crate::table::joined(logins)
+    )
+}
+
+/// Proves who somebody is, and gets their certificates. Whoever mistypes in a terminal is asked once more.
+async fn log_in(
+    cluster: &Cluster,
+    user: &str,
+    ttl: Option<Ttl>,
+    proof: &ProofArgs,
+) -> Result<Session, Failure> {
+    let client = cluster.client()?;
+    let (ssh, tls) = (KeyPair::ssh(user)?, KeyPair::tls()?);
+    let mut tries_left = if console::is_attended() && proof.password_file.is_none() {
+        2
+    } else {
+        1
+    };
+    loop {
+        tries_left -= 1;
+        let begin = LoginBeginRequest {
+            user: user.to_owned(),
+        };
+        let challenge = client.login_begin(&begin).await?;
+        let (password, second_factor) = ask_proof(&challenge, user, proof)?;
+        let request = LoginFinishRequest {
+            challenge_id: challenge.challenge_id,
+            user: user.to_owned(),
+            password,
+            second_factor,
+            ssh_public_key: ssh.public.clone(),
+            tls_public_key: tls.public.clone(),
+            ttl_seconds: ttl.map(Ttl::seconds),
+        };
+        match client.login_finish(&request).await {
+            Ok(answer) => return session(cluster, answer, ssh, tls),
+            Err(error) if tries_left > 0 && is_mistyped(&error) => {
+                console::say(&format!("{error}; try again, with a new code"));
+            }
+            Err(error) => return Err(refused(error)),
+        }
+    }
+}
+
+fn is_mistyped(error: &ClientError) -> bool {
+    matches!(error.code(), Some("invalid_credentials" | "challenge_gone"))
+}
+
+/// A refusal with what can be done about it, where the server does not say.
+pub(crate) fn refused(error: ClientError) -> Failure {
+    let hint = match (error.code(), error.hint()) {
+        (_, Some(_)) => None,
+        (Some("invalid_credentials"), None) => Some(
+            "user, password or second factor is wrong, or there were too many failures (then wait half an hour, or ask an operator for \
+             `signetctl users unlock`); every code is good once",
+        ),
+        (Some("busy"), None) => Some("try again in a moment"),
+        (Some(_) | None, None) => None,
+    };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// The password and the second factor: asked for together, sent together.
+pub(crate) fn ask_proof(
+    challenge: &LoginChallenge,
+    user: &str,
+    proof: &ProofArgs,
+) -> Result<(SecretText, SecondFactorProof), Failure> {
+    let mode = choose(&challenge.second_factors, proof.mfa_mode)?;
+    let password = match &proof.password_file {
+        Some(file) => console::secret_of_file(file)?,
+        None => console::ask_secret(&format!("Password of {user}"))?,
+    };
+    let second_factor = match mode {
+        MfaMode::Totp => SecondFactorProof::Totp(console::ask_code("Code of your application")?),
+        MfaMode::RecoveryCode => SecondFactorProof::RecoveryCode(console::ask_code("Recovery code")?),
+    };
+    Ok((password, second_factor))
+}
+
+fn choose(accepted: &[String], wanted: Option<MfaMode>) -> Result<MfaMode, Failure> {
+    let is_accepted = |mode: MfaMode| accepted.iter().any(|kind| kind == mode.word());
+    match wanted {
+        Some(mode) if is_accepted(mode) => Ok(mode),
+        Some(mode) => Err(Failure::usage(
+            format!("the cluster does not accept {} here", mode.word()),
+            format!("it accepts: {}", accepted.join(", ")),
+        )),
+        None if is_accepted(MfaMode::Totp) => Ok(MfaMode::Totp),
+        None if is_accepted(MfaMode::RecoveryCode) => Ok(MfaMode::RecoveryCode),
+        None => Err(Failure::usage(
+            format!(
+                "the second factors accepted here do not work in a terminal: {}",
+                accepted.join(", ")
+            ),
+            "log in with a browser, and add an application for codes to your account there",
+        )),
+    }
+}
+
+fn session(
+    cluster: &Cluster,
+    answer: LoginAnswer,
+    ssh: KeyPair,
+    tls: KeyPair,
+) -> Result<Session, Failure> {
+    let LoginAnswer {
+        user,
+        cluster: name,
+        roles,
+        logins,
+        ssh_certificate,
+        tls_certificate,
+        not_after,
+        trust,
+    } = answer;
+    let not_after: UnixSeconds = not_after
+        .parse()
+        .map_err(|error| Failure::local("the answer of the server cannot be read", &error))?;
+    let lines = |lines: &[String]| -> String {
+        lines
+            .iter()
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect()
+    };
+    let authorities = lines(&trust.tls_authorities);
+    crate::cluster::certificates(&authorities)?;
+    Ok(Session {
+        cluster: Cluster::of(
+            Profile {
+                proxy: cluster.proxy.clone(),
+                cluster: name,
+                login: None,
+            },
+            authorities,
+        ),
+        login: Login {
+            user,
+            roles,
+            logins,
+            not_after,
+        },
+        credentials: Credentials {
+            ssh_key: ssh.private,
+            ssh_certificate: format!("{}\n", ssh_certificate.trim_end()),
+            tls_key: tls.private,
+            tls_certificate: format!("{}\n", tls_certificate.trim_end()),
+            known_hosts: lines(&trust.known_hosts),
+        },
+    })
+}
+
+/// Keeps a session, and loads it into the agent. Returns whether there is an agent that took it.
+pub(crate) async fn store(
+    environment: &Environment,
+    session: &Session,
+    with_agent: bool,
+) -> Result<bool, Failure> {
+    let Session {
+        cluster,
+        login,
+        credentials,
+    } = session;
+    let mut profile = Profile {
+        proxy: cluster.proxy.clone(),
+        cluster: cluster.name.clone(),
+        login: None,
+    };
+    // Until everything is there nobody is logged in: a run in between sees no half of it.
+    let place = environment.home.keep(&profile)?;
+    let before = files::read_if_there(&place.ssh_certificate())?;
+    let public = ssh_key::PrivateKey::from_openssh(credentials.ssh_key.as_bytes())
+        .and_then(|key| key.public_key().to_openssh())
+        .map_err(|error| Failure::local("cannot write the public key", &error))?;
+    let private = |path: &Path, text: &str| files::write_private(path, text.as_bytes());
+    private(&place.ssh_key(), &credentials.ssh_key)?;
+    private(&place.ssh_public_key(), &format!("{public}\n"))?;
+    private(&place.ssh_certificate(), &credentials.ssh_certificate)?;
+    private(&place.tls_key(), &credentials.tls_key)?;
+    private(&place.tls_certificate(), &credentials.tls_certificate)?;
+    private(&place.authorities(), &cluster.authorities)?;
+    private(&place.known_hosts(), &credentials.known_hosts)?;
+    profile.login = Some(login.clone());
+    environment.home.keep(&profile)?;
+    environment.home.make_current(&cluster.proxy)?;
+    let Some(socket) = environment.agent.as_deref().filter(|_| with_agent) else {
+        return Ok(false);
+    };
+    if let Some(before) = before {
+        // One that is not there need not be taken out.
+        let _ = agent::remove(socket, &before).await;
+    }
+    let seconds = login.not_after.0.saturating_sub(environment.now.0);
+    let identity = agent::Identity {
+        key: &credentials.ssh_key,
+        certificate: &credentials.ssh_certificate,
+        comment: &format!("signet {}@{}", login.user, cluster.name),
+        lifetime_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
+    };
+    match agent::add(socket, &identity).await {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            console::say(&format!(
+                "warning: the certificate is not in your SSH agent: {error}"
+            ));
+            Ok(false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_factor_is_chosen_from_what_works_here() {
+        let accepts =
+            |kinds: &[&str], wanted| choose(&kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted);
+        assert_eq!(accepts(&["webauthn", "totp", "recovery_code"], None).unwrap(), MfaMode::Totp);
+        assert_eq!(
+            accepts(&["webauthn", "recovery_code"], None).unwrap(),
+            MfaMode::RecoveryCode
+        );
+        assert_eq!(
+            accepts(&["totp", "recovery_code"], Some(MfaMode::RecoveryCode)).unwrap(),
+            MfaMode::RecoveryCode
+        );
+        assert!(accepts(&["webauthn"], None).is_err());
+        assert!(accepts(&["webauthn"], Some(MfaMode::Totp)).is_err());
+    }
+
+    #[test]
+    fn a_refusal_that_says_little_has_a_hint() {
+        let error = |hint: Option<&str>| ClientError::Refused {
+            status: 401,
+            code: "invalid_credentials".to_owned(),
+            message: "invalid credentials".to_owned(),
+            hint: hint.map(ToOwned::to_owned),
+            request_id: "r".to_owned(),
+        };
+        assert!(refused(error(None)).lines().contains("hint: user, password or second factor"));
+        assert_eq!(
+            refused(error(Some("look up"))).lines(),
+            "error: invalid credentials\nhint: look up\n"
+        );
+    }
+
+    #[test]
+    fn keys_of_a_log_in_are_what_servers_read() {
+        let (ssh, tls) = (KeyPair::ssh("alice").unwrap(), KeyPair::tls().unwrap());
+        assert!(ssh_cert::SubjectKey::from_line(&ssh.public).is_ok());
+        assert!(tls.public.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+        assert!(tls.private.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    }
+}

@@ -1,0 +1,350 @@
+//! The way to a server: TCP and TLS to the proxy, SSH to the proxy in it, and SSH to the server in a channel of that.
+//!
+//! Every hop shows a certificate of the cluster's host authority. The proxy's says that it is a proxy, a server's that it has the name that was
+//! asked for; a bare key is never taken.
+
+mod peer;
+mod tls;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use names::UnixSeconds;
+use russh::ChannelStream;
+use russh::Disconnect;
+use russh::Preferred;
+use russh::SshId;
+use russh::cipher;
+use russh::client::AuthResult;
+use russh::client::Config;
+use russh::client::Handle;
+use russh::client::Msg;
+use russh::compression;
+use russh::kex;
+use russh::keys::Algorithm;
+use russh::keys::Certificate;
+use russh::keys::EcdsaCurve;
+use russh::keys::HashAlg;
+use russh::keys::PrivateKey;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::target::Target;
+use peer::Expected;
+pub(crate) use peer::Incoming;
+pub(crate) use peer::Peer;
+pub(crate) use peer::PeerError;
+pub(crate) use peer::Said;
+use peer::authorities_of;
+
+/// How long each step of connecting may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A server that has not been heard of for as long is asked for a sign of life,
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// and given up after as many without one.
+const MISSED_MAX: usize = 4;
+/// How long saying good-bye may take.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What somebody shows on every hop, and how hops are recognised.
+struct Credential {
+    key: Arc<PrivateKey>,
+    certificate: Certificate,
+    authorities: Arc<[key::PublicKey]>,
+    now: UnixSeconds,
+}
+
+/// A connection to the proxy.
+pub(crate) struct Jump {
+    handle: Handle<Peer>,
+    said: Arc<Said>,
+    credential: Credential,
+    proxy: String,
+    cluster: String,
+    user: String,
+}
+
+/// A connection to a server.
+pub(crate) struct Node {
+    /// The connection.
+    pub(crate) handle: Handle<Peer>,
+    /// What the server said besides.
+    pub(crate) said: Arc<Said>,
+    /// The way there ends with this.
+    jump: Jump,
+}
+
+/// Connects to the proxy.
+pub(crate) async fn to_proxy(session: &Session, environment: &Environment) -> Result<Jump, Failure> {
+    let credential = credential(session, environment.now)?;
+    let proxy = session.cluster.proxy.clone();
+    let host = proxy.rsplit_once(':').map_or(proxy.as_str(), |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let unreachable = |error: &dyn std::error::Error| {
+        Failure::unreachable(&format!("the proxy at {proxy} cannot be reached"), error)
+            .with_hint("check your network, and that the proxy runs")
+    };
+    let stream = match timeout(PATIENCE, TcpStream::connect(&proxy)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(unreachable(&error)),
+        Err(late) => return Err(unreachable(&late)),
+    };
+    stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
+    let stream = match timeout(
+        PATIENCE,
+        tls::connect(stream, &session.cluster, &host, environment),
+    )
+    .await
+    {
+        Ok(stream) => stream?,
+        Err(late) => return Err(unreachable(&late)),
+    };
+    let expected = Expected::Proxy {
+        names: vec![host, session.cluster.name.clone()],
+    };
+    let (peer, said) = Peer::new(
+        &credential.authorities,
+        expected,
+        credential.now,
+        Incoming::default(),
+    );
+    let what = format!("the proxy at {proxy}");
+    let handle = shake_hands(stream, peer, &what).await?;
+    let handle = authenticate(handle, &session.login.user, &credential, &said, &what).await?;
+    Ok(Jump {
+        handle,
+        said,
+        credential,
+        proxy,
+        cluster: session.cluster.name.clone(),
+        user: session.login.user.clone(),
+    })
+}
+
+impl Jump {
+    /// Opens the bytes of a connection to a server.
+    pub(crate) async fn open(&self, target: &Target) -> Result<ChannelStream<Msg>, Failure> {
+        let port = u32::from(target.port());
+        let opened = self
+            .handle
+            .channel_open_direct_tcpip(target.node.as_str(), port, "127.0.0.1", 0)
+            .await;
+        match opened {
+            Ok(channel) => Ok(channel.into_stream()),
+            Err(russh::Error::ChannelOpenFailure(failure)) => {
+                let reason = self.said.refusal(failure.description()).await;
+                Err(
+                    Failure::unreachable_in_words(format!("the proxy does not lead to {}: {reason}", target.node))
+                        .with_hint("see which servers you may reach, and whether they are online: `signet ls`"),
+                )
+            }
+            Err(error) => Err(self
+                .said
+                .or(&format!("the connection to the proxy at {} broke", self.proxy), &error)),
+        }
+    }
+
+    /// Connects to a server through the proxy.
+    pub(crate) async fn to_node(
+        self,
+        target: &Target,
+        login: &str,
+        incoming: Incoming,
+    ) -> Result<Node, Failure> {
+        let stream = self.open(target).await?;
+        let expected = Expected::Node {
+            names: names_of(&target.node, &self.cluster),
+        };
+        let credential = &self.credential;
+        let (peer, said) = Peer::new(&credential.authorities, expected, credential.now, incoming);
+        let handle = shake_hands(stream, peer, &target.node).await?;
+        let what = format!("{login}@{}", target.node);
+        let handle = authenticate(handle, login, credential, &said, &what)
+            .await
+            .map_err(|failure| {
+                failure.with_hint(format!(
+                    "see which logins {} has where: `signet ls`; what decided: `signetctl access explain --user {} --login {login} --node {}`",
+                    self.user, self.user, target.node
+                ))
+            })?;
+        Ok(Node {
+            handle,
+            said,
+            jump: self,
+        })
+    }
+}
+
+impl Node {
+    /// Says good-bye on every hop, and waits until it is on its way.
+    pub(crate) async fn leave(node: Arc<Self>) {
+        part(&node.handle, &node.said).await;
+        part(&node.jump.handle, &node.jump.said).await;
+    }
+}
+
+async fn part(handle: &Handle<Peer>, said: &Said) {
+    // Who is gone hears nothing, and who is slow is not waited for.
+    let goodbye = async {
+        let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;
+        said.ended().await;
+    };
+    let _ = timeout(FAREWELL, goodbye).await;
+}
+
+/// The names that a server's certificate may have when this one was asked for.
+fn names_of(node: &str, cluster: &str) -> Vec<String> {
+    let suffix = format!(".{cluster}");
+    match node.strip_suffix(&suffix) {
+        Some(short) => vec![node.to_owned(), short.to_owned()],
+        None => vec![node.to_owned(), format!("{node}{suffix}")],
+    }
+}
+
+fn credential(session: &Session, now: UnixSeconds) -> Result<Credential, Failure> {
+    let unusable = |what: &str| {
+        Failure::failed(format!("the stored {what} cannot be used")).with_hint(format!(
+            "log in again: `signet login --proxy={} --user={}`",
+            session.cluster.proxy, session.login.user
+        ))
+    };
+    let key = PrivateKey::from_openssh(session.credentials.ssh_key.as_bytes())
+        .map_err(|_| unusable("SSH key"))?;
+    let certificate = Certificate::from_openssh(session.credentials.ssh_certificate.trim())
+        .map_err(|_| unusable("SSH certificate"))?;
+    let authorities = authorities_of(&session.credentials.known_hosts);
+    if authorities.is_empty() {
+        return Err(unusable("list of host authorities"));
+    }
+    Ok(Credential {
+        key: Arc::new(key),
+        certificate,
+        authorities: authorities.into(),
+        now,
+    })
+}
+
+async fn shake_hands<S>(stream: S, peer: Peer, what: &str) -> Result<Handle<Peer>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match timeout(PATIENCE, russh::client::connect_stream(config(), stream, peer)).await {
+        Ok(Ok(handle)) => Ok(handle),
+        Ok(Err(PeerError::Host(reason))) => Err(Failure::failed(format!(
+            "{what} does not show that it is the one: {reason}"
+        ))
+        .with_hint("nothing was sent; if its certificate was lately renewed or the cluster rotated, log in again, else somebody may be in between")),
+        Ok(Err(PeerError::Ssh(error))) => Err(Failure::unreachable(
+            &format!("no SSH connection to {what}"),
+            &error,
+        )),
+        Err(late) => Err(Failure::unreachable(&format!("no SSH connection to {what}"), &late)),
+    }
+}
+
+async fn authenticate(
+    mut handle: Handle<Peer>,
+    login: &str,
+    credential: &Credential,
+    said: &Said,
+    what: &str,
+) -> Result<Handle<Peer>, Failure> {
+    let (key, certificate) = (Arc::clone(&credential.key), credential.certificate.clone());
+    let attempt = handle.authenticate_openssh_cert(login, key, certificate);
+    match timeout(PATIENCE, attempt).await {
+        Ok(Ok(AuthResult::Success)) => Ok(handle),
+        Ok(Ok(AuthResult::Failure { .. })) => Err(Failure::refused(format!(
+            "{what}: your certificate does not let you in"
+        ))
+        .with_hint("see what you may: `signet status` and `signet ls`")),
+        Ok(Err(error)) => Err(said.or(&format!("{what}: the connection broke during the log-in"), &error)),
+        Err(late) => Err(Failure::unreachable(what, &late)),
+    }
+}
+
+/// What SSH is spoken with: the hybrid with ML-KEM first, ciphers that processors have instructions for, no SHA-1, no compression, and of
+/// hosts certificates only.
+fn config() -> Arc<Config> {
+    Arc::new(Config {
+        client_id: SshId::Standard(Cow::Borrowed(concat!(
+            "SSH-2.0-Signet_",
+            env!("CARGO_PKG_VERSION")
+        ))),
+        preferred: Preferred {
+            kex: Cow::Borrowed(KEX),
+            key: Cow::Borrowed(KEYS),
+            host_key_certificates: Cow::Borrowed(KEYS),
+            cipher: Cow::Borrowed(CIPHERS),
+            compression: Cow::Borrowed(&[compression::NONE]),
+            ..Preferred::DEFAULT
+        },
+        window_size: WINDOW,
+        maximum_packet_size: PACKET,
+        channel_buffer_size: BUFFERED_PACKETS,
+        inactivity_timeout: None,
+        keepalive_interval: Some(KEEP_ALIVE),
+        keepalive_max: MISSED_MAX,
+        nodelay: true,
+        ..Config::default()
+    })
+}
+
+const PACKET: u32 = 32 * 1_024;
+const WINDOW: u32 = 64 * PACKET;
+const BUFFERED_PACKETS: usize = 64;
+
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::DH_G16_SHA512,
+    kex::EXTENSION_SUPPORT_AS_CLIENT,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+];
+
+const CIPHERS: &[cipher::Name] = &[
+    cipher::AES_128_GCM,
+    cipher::AES_256_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_256_CTR,
+    cipher::AES_128_CTR,
+];
+
+const KEYS: &[Algorithm] = &[
+    Algorithm::Ed25519,
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP256,
+    },
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP384,
+    },
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP521,
+    },
+    Algorithm::Rsa {
+        hash: Some(HashAlg::Sha512),
+    },
+    Algorithm::Rsa {
+        hash: Some(HashAlg::Sha256),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_known_with_and_without_its_cluster() {
+        assert_eq!(names_of("web-1", "example.com"), ["web-1", "web-1.example.com"]);
+        assert_eq!(
+            names_of("web-1.example.com", "example.com"),
+            ["web-1.example.com", "web-1"]
+        );
+    }
+}

@@ -1,0 +1,255 @@
+mod register;
+
+use api_types::NodeRow;
+use api_types::TokenAnswer;
+use clap::Args;
+use clap::Subcommand;
+use resource::Kind;
+use resource::SystemRole;
+
+use crate::connection::ConnectionArgs;
+use crate::documents;
+use crate::documents::Named;
+use crate::failure::Failure;
+use crate::pairs::joined;
+use crate::pairs::labels;
+use crate::pairs::shown;
+use crate::report::FormatArgs;
+use crate::report::Report;
+use crate::report::facts;
+use crate::table::or_dash;
+use crate::table::table;
+use crate::table::visible;
+use crate::tokens::TokenArgs;
+
+/// Hosts that people reach
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodesCommand {
+    Add(AddArgs),
+    Register(register::RegisterArgs),
+    Ls(LsArgs),
+    Rm(RmArgs),
+}
+
+/// Print the command by which a machine joins the cluster
+///
+/// It holds a new token, which is shown once, and the pins by which the machine recognises the cluster before it sends
+/// the token.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl nodes add
+  signetctl nodes add --ttl=5m --labels env=prod,team=web
+  signetctl nodes add --roles=node,app,db --proxy=signet.example.com:3080
+  signetctl nodes add --uses=20 --ttl=1h --format json | jq -r .command")]
+pub(crate) struct AddArgs {
+    /// What it becomes: node, proxy, db, app
+    #[arg(
+        long,
+        visible_alias = "type",
+        value_name = "ROLE,…",
+        value_delimiter = ',',
+        default_value = "node"
+    )]
+    roles: Vec<SystemRole>,
+    #[command(flatten)]
+    token: TokenArgs,
+    /// Where it joins, as HOST:PORT [default: the cluster's public address]
+    #[arg(long, value_name = "HOST:PORT")]
+    proxy: Option<String>,
+    #[command(flatten)]
+    output: FormatArgs,
+}
+
+/// List hosts
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl nodes ls
+  signetctl nodes ls --format json | jq -r '.[] | select(.online == false) | .hostname'")]
+pub(crate) struct LsArgs {
+    #[command(flatten)]
+    output: FormatArgs,
+}
+
+/// Remove hosts for good: their certificates end, and their ids never come back
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  signetctl nodes rm web-1
+  signetctl nodes rm 0d9f7a52-3a51-4c7e-9d0e-2f1c6a7b8c9d --yes")]
+pub(crate) struct RmArgs {
+    /// Their names or ids
+    #[arg(value_name = "NAME|ID", required = true)]
+    names: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl NodesCommand {
+    pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
+        match self {
+            Self::Add(arguments) => arguments.run(connection).await,
+            Self::Register(arguments) => arguments.run(connection).await,
+            Self::Ls(LsArgs { output }) => {
+                let mut nodes = connection.client()?.nodes().await?;
+                nodes.sort_by(|a, b| (&a.hostname, &a.host_id).cmp(&(&b.hostname, &b.host_id)));
+                facts(&nodes, output.format, |is_wide| render(&nodes, is_wide))
+            }
+            Self::Rm(RmArgs { names, yes }) => {
+                let client = connection.client()?;
+                let mut found = Vec::new();
+                for name in names {
+                    let named = Named {
+                        kind: Kind::Node,
+                        name: documents::name(name)?.into(),
+                    };
+                    found.push(documents::get(&client, &named).await?);
+                }
+                crate::rm::remove(&client, &found, false, *yes).await
+            }
+        }
+    }
+}
+
+/// A token and what to do with it.
+#[derive(serde::Serialize)]
+struct Joining<'a> {
+    #[serde(flatten)]
+    token: &'a TokenAnswer,
+    /// To be run on the machine, as root.
+    command: String,
+}
+
+impl AddArgs {
+    async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
+        let token = crate::tokens::make(&connection.client()?, &self.roles, &self.token).await?;
+        let command = self.command(&token)?;
+        let joining = Joining {
+            token: &token,
+            command: command.replace(" \\\n   ", ""),
+        };
+        facts(&joining, self.output.format, |_| self.render(&token, &command))
+    }
+
+    /// The command, an option a line.
+    fn command(&self, token: &TokenAnswer) -> Result<String, Failure> {
+        let roles: Vec<&str> = self.roles.iter().map(|role| role.as_str()).collect();
+        let mut words = vec![
+            "signetd start".to_owned(),
+            format!("--roles={}", roles.join(",")),
+            format!("--token={}", quoted(token.token.expose())),
+        ];
+        words.extend(
+            token
+                .ca_pins
+                .iter()
+                .map(|pin| format!("--ca-pin={}", quoted(pin))),
+        );
+        let proxy = self.proxy.as_ref().or(token.proxy.as_ref());
+        words.push(format!(
+            "--proxy={}",
+            proxy.map_or_else(|| UNKNOWN_PROXY.to_owned(), |proxy| quoted(proxy))
+        ));
+        let labels = labels(&self.token.labels)?;
+        if !labels.is_empty() {
+            words.push(format!("--labels={}", quoted(&shown(&labels))));
+        }
+        Ok(words.join(" \\\n    "))
+    }
+
+    fn render(&self, token: &TokenAnswer, command: &str) -> String {
+        let uses = match self.token.uses {
+            None | Some(1) => "once".to_owned(),
+            Some(0) => "any number of times".to_owned(),
+            Some(uses) => format!("{uses} times"),
+        };
+        let until = token.expires.as_ref().map_or_else(
+            || "until it is removed".to_owned(),
+            |expires| format!("until {}", visible(expires)),
+        );
+        let mut text = format!("Run this on the machine, as root. It works {uses}, {until}:\n\n{command}\n");
+        if self.proxy.is_none() && token.proxy.is_none() {
+            text.push_str(&format!(
+                "\nThe cluster has no public address in its configuration: write the proxy's in place of {UNKNOWN_PROXY}.\n"
+            ));
+        }
+        text.push_str(&format!(
+            "\n`signetctl nodes ls` shows the machine once it has joined; `signetctl tokens rm {}` ends the token before its time.\n",
+            visible(&token.name)
+        ));
+        text
+    }
+}
+
+/// A word for a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@[]%+".contains(&byte);
+    let word = visible(word);
+    if !word.is_empty() && word.bytes().all(is_plain) && !word.contains('[') {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn render(nodes: &[NodeRow], is_wide: bool) -> String {
+    let rows = nodes.iter().map(|node| {
+        let NodeRow {
+            host_id,
+            hostname,
+            addr,
+            sub_kind,
+            online,
+            use_tunnel,
+            seen_at,
+            labels,
+            logins,
+            version,
+        } = node;
+        let address = match (use_tunnel, addr.is_empty()) {
+            (true, true) => "tunnel".to_owned(),
+            (true, false) => format!("tunnel ({addr})"),
+            (false, _) => addr.clone(),
+        };
+        let state = match online {
+            Some(true) => "online",
+            Some(false) => "offline",
+            None => "-",
+        };
+        let version = if version.is_empty() {
+            sub_kind.clone()
+        } else {
+            version.clone()
+        };
+        (
+            [
+                hostname.clone(),
+                host_id.clone(),
+                shown(labels),
+                address,
+                state.to_owned(),
+                version,
+                or_dash(seen_at.as_ref()),
+            ],
+            joined(logins),
+        )
+    });
+    let headings = ["name", "id", "labels", "address", "state", "version", "last seen"];
+    if is_wide {
+        let [name, id, labels, address, state, version, seen] = headings;
+        let headings = [name, id, labels, address, state, version, seen, "your logins"];
+        return table(
+            headings,
+            rows.map(|([a, b, c, d, e, f, g], logins)| [a, b, c, d, e, f, g, logins]),
+        );
+    }
+    table(headings, rows.map(|(row, _)| row))
+}
+
+/// Stands where nobody knows the proxy's address.
+const UNKNOWN_PROXY: &str = "PROXY:3080";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Outer {
+    #[command(subcommand)]
+    command: NodesCommand,
+}
+
+fn add(line: &str) -> AddArgs {
+    let words = ["nodes", "add"].into_iter().chain(line.split_whitespace());
+    match Outer::try_parse_from(words).unwrap().command {
+        NodesCommand::Add(arguments) => arguments,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(proxy: Option<&str>) -> TokenAnswer {
+    TokenAnswer {
+        token: "5e".repeat(16).into(),
+        name: "3b5f9c21".to_owned(),
+        expires: Some("2026-03-01T12:30:00Z".to_owned()),
+        ca_pins: vec![
+            format!("sha256:{}", "0".repeat(64)),
+            format!("sha256:{}", "1".repeat(64)),
+        ],
+        proxy: proxy.map(str::to_owned),
+    }
+}
+
+#[test]
+fn the_whole_command_is_printed() {
+    let shown = |line: &str, proxy: Option<&str>| {
+        let arguments = add(line);
+        let token = answer(proxy);
+        arguments.render(&token, &arguments.command(&token).unwrap())
+    };
+    insta::assert_snapshot!(format!(
+        "{}\n----\n{}",
+        shown(
+            "--roles=node,app --labels env=prod,team=a;b --uses=3",
+            Some("example.com:3080")
+        ),
+        shown("", None)
+    ));
+    let elsewhere = add("--proxy=[2001:db8::1]:3080");
+    let command = elsewhere.command(&answer(Some("example.com:3080"))).unwrap();
+    assert!(command.ends_with("--proxy='[2001:db8::1]:3080'"), "{command}");
+}
+
+#[test]
+fn words_are_one_word_to_a_shell() {
+    assert_eq!(quoted("env=prod,team=web"), "env=prod,team=web");
+    assert_eq!(quoted("a b"), "'a b'");
+    assert_eq!(quoted("it's; $(x)"), "'it'\\''s; $(x)'");
+    assert_eq!(quoted(""), "''");
+}
+
+#[test]
+fn nodes_are_listed() {
+    let node = NodeRow {
+        host_id: "0d9f7a52-3a51-4c7e-9d0e-2f1c6a7b8c9d".to_owned(),
+        hostname: "web-1".to_owned(),
+        addr: "10.0.0.7:3022".to_owned(),
+        sub_kind: "agent".to_owned(),
+        online: Some(true),
+        use_tunnel: false,
+        seen_at: Some("2026-03-01T12:00:00Z".to_owned()),
+        labels: [("env".to_owned(), "prod".to_owned())].into(),
+        logins: vec!["root".to_owned()],
+        version: "0.1.0".to_owned(),
+    };
+    let tunnel = NodeRow {
+        hostname: "web-2".to_owned(),
+        addr: String::new(),
+        online: Some(false),
+        use_tunnel: true,
+        ..node.clone()
+    };
+    let openssh = NodeRow {
+        hostname: "web-3".to_owned(),
+        sub_kind: "openssh".to_owned(),
+        online: None,
+        seen_at: None,
+        labels: std::collections::BTreeMap::new(),
+        logins: Vec::new(),
+        version: String::new(),
+        ..node.clone()
+    };
+    let nodes = [node, tunnel, openssh];
+    insta::assert_snapshot!(format!("{}\n{}", render(&nodes, false), render(&nodes, true)));
+}

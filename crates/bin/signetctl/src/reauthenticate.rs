@@ -1,0 +1,106 @@
+//! Privileged acts: when the server wants to know anew who asks, the person at the terminal says it, once.
+
+use std::io::IsTerminal;
+
+use api_client::Client;
+use api_client::ClientError;
+use api_types::ReauthenticateRequest;
+use api_types::SecondFactorProof;
+use api_types::SecretText;
+
+use crate::failure::Failure;
+
+/// The code of a refusal that a proof of who asks would lift.
+const NEEDED: &str = "reauthentication_needed";
+/// What the proof is for.
+const PURPOSE: &str = "admin";
+
+/// Does something at the server. When the server wants to know anew who asks, asks them, and does it once more.
+pub(crate) async fn privileged<A>(
+    client: &Client,
+    act: impl AsyncFn(&Client) -> Result<A, ClientError>,
+) -> Result<A, Failure> {
+    with_questions(client, &Terminal, act).await
+}
+
+/// Where secrets are asked for.
+trait Questions {
+    /// Whether somebody is there to answer.
+    fn is_attended(&self) -> bool;
+
+    /// Asks for a secret, which is not shown while it is typed.
+    fn ask(&self, question: &str) -> std::io::Result<String>;
+}
+
+/// The person at the terminal.
+struct Terminal;
+
+impl Questions for Terminal {
+    fn is_attended(&self) -> bool {
+        std::io::stderr().is_terminal() && std::fs::File::open("/dev/tty").is_ok()
+    }
+
+    fn ask(&self, question: &str) -> std::io::Result<String> {
+        rpassword::prompt_password(question)
+    }
+}
+
+async fn with_questions<A>(
+    client: &Client,
+    questions: &impl Questions,
+    act: impl AsyncFn(&Client) -> Result<A, ClientError>,
+) -> Result<A, Failure> {
+    let error = match act(client).await {
+        Err(error) if error.code() == Some(NEEDED) => error,
+        answered => return Ok(answered?),
+    };
+    if !questions.is_attended() {
+        return Err(Failure::from(error).with_hint(
+            "run it in a terminal, where it asks for your password and second factor, or on the auth server's own host",
+        ));
+    }
+    let privilege = prove(client, questions).await?;
+    let proven = client.clone().with_privilege(privilege);
+    Ok(act(&proven).await?)
+}
+
+/// Asks for password and second factor, and shows them to the server.
+async fn prove(client: &Client, questions: &impl Questions) -> Result<SecretText, Failure> {
+    let challenge = client.reauthenticate_begin().await?;
+    let accepts = |kind: &str| challenge.second_factors.iter().any(|accepted| accepted == kind);
+    if !accepts("totp") && !accepts("recovery_code") {
+        return Err(
+            Failure::failed("this needs a second factor that can be typed, and you have none").with_hint(
+                "add an authenticator app with `signet mfa add`, or act on the auth server's own host",
+            ),
+        );
+    }
+    let ask = |question: &str| {
+        let typed = questions.ask(question);
+        typed
+            .map(SecretText::new)
+            .map_err(|error| Failure::local("cannot ask who you are", &error))
+    };
+    let password = ask("This act needs your password: ")?;
+    let code = ask("Code of your authenticator app, or a recovery code: ")?;
+    let is_totp = code.expose().trim().len() == TOTP_DIGITS
+        && code.expose().trim().bytes().all(|byte| byte.is_ascii_digit());
+    let code = SecretText::new(code.expose().trim().to_owned());
+    let request = ReauthenticateRequest {
+        challenge_id: challenge.challenge_id,
+        password,
+        second_factor: if is_totp {
+            SecondFactorProof::Totp(code)
+        } else {
+            SecondFactorProof::RecoveryCode(code)
+        },
+        purpose: PURPOSE.to_owned(),
+    };
+    Ok(client.reauthenticate_finish(&request).await?.token)
+}
+
+/// The digits of a one-time code (RFC 6238).
+const TOTP_DIGITS: usize = 6;
+
+#[cfg(test)]
+mod tests;

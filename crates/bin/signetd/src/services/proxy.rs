@@ -1,0 +1,246 @@
+//! The proxy of this machine: the public face of the cluster.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::Agent;
+use agent::HostIdentity;
+use agent::NodeResolver;
+use agent::ProxyEvents;
+use agent::ProxyGate;
+use agent::Spool;
+use api_http::ConnectionLimits;
+use api_http::Front;
+use api_http::HandedOver;
+use api_http::Stop;
+use async_trait::async_trait;
+use axum::Router;
+use config::HttpsFiles;
+use config::ProxyConfig;
+use proxy::CertError;
+use proxy::CertSource;
+use proxy::Dialer;
+use proxy::Faces;
+use proxy::FileSource;
+use proxy::Gate;
+use proxy::HandOver;
+use proxy::Listener;
+use proxy::Public;
+use proxy::SshIdentity;
+use proxy::SshLimits;
+use proxy::SshParts;
+use proxy::SshProxy;
+use proxy::TunnelIdentity;
+use proxy::Tunnelling;
+use proxy::WebCredential;
+use tokio::sync::mpsc;
+use tunnel::TunnelLimits;
+use tunnel::Tunnels;
+
+use crate::failure::Failure;
+use crate::failure::chain;
+use crate::services::Machine;
+
+/// How often it is looked whether another certificate is to be presented.
+const FOLLOW: Duration = Duration::from_secs(5);
+/// How long a direct connection to a node may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The most tunnels.
+const TUNNELS_MAX: usize = 20_000;
+
+/// The proxy with its addresses bound.
+pub(crate) struct Bound {
+    web: Listener,
+    ssh: Listener,
+    https: Option<HttpsFiles>,
+    front: Arc<Front>,
+    api: mpsc::Sender<HandedOver>,
+    router: Router,
+}
+
+/// The proxy's listeners, before there is anything to serve.
+pub(crate) struct Listeners {
+    web: Listener,
+    ssh: Listener,
+}
+
+impl Listeners {
+    pub(crate) async fn bind(config: &ProxyConfig) -> Result<Self, Failure> {
+        Ok(Self {
+            web: bind(config.web_listen_addr, "proxy_service.web_listen_addr").await?,
+            ssh: bind(config.ssh_listen_addr, "proxy_service.ssh_listen_addr").await?,
+        })
+    }
+
+    pub(crate) const fn web_address(&self) -> SocketAddr {
+        self.web.address()
+    }
+
+    pub(crate) const fn ssh_address(&self) -> SocketAddr {
+        self.ssh.address()
+    }
+
+    /// With what is served: the router for everybody, the front whose certificate is presented, and where connections for the API go.
+    pub(crate) fn serving(
+        self,
+        config: &ProxyConfig,
+        front: Arc<Front>,
+        api: mpsc::Sender<HandedOver>,
+        router: Router,
+    ) -> Bound {
+        let Self { web, ssh } = self;
+        Bound {
+            web,
+            ssh,
+            https: config.https.clone(),
+            front,
+            api,
+            router,
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, place: &str) -> Result<Listener, Failure> {
+    Listener::bind(address).await.map_err(|error| {
+        Failure::new(
+            format!("{place}: cannot listen on {address}: {error}"),
+            format!("choose another with `{place}`"),
+        )
+    })
+}
+
+/// Serves the public face until asked to stop.
+pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool: Arc<Spool>, stop: Stop) {
+    let Bound {
+        web,
+        ssh: ssh_listener,
+        https,
+        front,
+        api,
+        router,
+    } = bound;
+    let gate: Arc<dyn Gate> = Arc::new(ProxyGate::new(agent.known(), Arc::clone(&machine.clock)));
+    let events = Arc::new(ProxyEvents::new(
+        spool,
+        agent.host_id(),
+        Arc::clone(&machine.clock),
+        Arc::clone(&machine.entropy),
+    ));
+    let tunnels = Arc::new(Tunnels::new(TunnelLimits::DEFAULT, Arc::clone(&machine.clock)));
+    let ssh = Arc::new(SshProxy::new(SshParts {
+        gate: Arc::clone(&gate),
+        resolver: Arc::new(NodeResolver::new(Arc::clone(&agent), None)),
+        dialer: Arc::new(Dialer::new(Arc::clone(&tunnels), CONNECT)),
+        events: Arc::clone(&events) as Arc<dyn proxy::Events>,
+        clock: Arc::clone(&machine.clock),
+        entropy: Arc::clone(&machine.entropy),
+        limits: SshLimits::DEFAULT,
+    }));
+    let tunnelling = Arc::new(Tunnelling::new(Arc::clone(&tunnels), gate, events, TUNNELS_MAX));
+    let faces = Arc::new(Faces::new(Arc::clone(&machine.clock)));
+    let source: Arc<dyn CertSource> = match https {
+        Some(HttpsFiles { cert_file, key_file }) => Arc::new(FileSource {
+            chain: cert_file,
+            key: key_file,
+        }),
+        None => Arc::new(OfFront(Arc::clone(&front))),
+    };
+    install(&agent.identity().borrow(), &front, &faces, &ssh);
+    let presenting = tokio::spawn(present(
+        Arc::clone(&agent),
+        Arc::clone(&front),
+        Arc::clone(&faces),
+        Arc::clone(&ssh),
+    ));
+    let following = {
+        let (faces, stop) = (Arc::clone(&faces), stop.clone());
+        tokio::spawn(async move { faces.follow(source, FOLLOW, stop).await })
+    };
+    let cutting = tokio::spawn(cut(Arc::clone(&agent), Arc::clone(&ssh), Arc::clone(&tunnelling)));
+    let public = Public {
+        faces,
+        auth: Some(Arc::new(HandOver(api))),
+        ssh: Some(Arc::clone(&ssh)),
+        tunnels: Some(tunnelling),
+        web: router,
+    };
+    tokio::join!(
+        web.run_public(public, ConnectionLimits::WEB, stop.clone()),
+        ssh_listener.run_ssh(ssh, ConnectionLimits::WEB, stop)
+    );
+    for task in [presenting, cutting, following] {
+        task.abort();
+    }
+}
+
+/// Presents what the machine has: its SSH certificate, and to agents the certificate of the listeners with the authorities of hosts.
+fn install(identity: &HostIdentity, front: &Front, faces: &Faces, ssh: &SshProxy) {
+    match SshIdentity::from_openssh(identity.ssh_key(), &[identity.ssh_certificate()]) {
+        Ok(identity) => ssh.install(&identity),
+        Err(error) => tracing::error!(error = %chain(&error), "the SSH proxy has no host key it can use"),
+    }
+    let Some((chain, key)) = front.presented() else {
+        return;
+    };
+    let authorities = match identity.authorities(identity.trust()) {
+        Ok(authorities) => authorities,
+        Err(error) => {
+            tracing::error!(error = %crate::failure::chain(&error), "the authorities of hosts do not read");
+            return;
+        }
+    };
+    let tunnel = TunnelIdentity {
+        chain,
+        key,
+        authorities,
+    };
+    if let Err(error) = faces.install_tunnel(&tunnel) {
+        tracing::error!(error = %crate::failure::chain(&error), "tunnels are not served");
+    }
+}
+
+/// Follows renewals and rotations.
+async fn present(agent: Arc<Agent>, front: Arc<Front>, faces: Arc<Faces>, ssh: Arc<SshProxy>) {
+    let mut identity = agent.identity();
+    let mut presented = front.presented().map(|(chain, _)| chain);
+    loop {
+        let is_new = tokio::select! {
+            changed = identity.changed() => changed.is_ok(),
+            () = tokio::time::sleep(FOLLOW) => {
+                let now = front.presented().map(|(chain, _)| chain);
+                let is_new = now != presented;
+                presented = now;
+                is_new
+            }
+        };
+        if is_new {
+            let now = Arc::clone(&identity.borrow_and_update());
+            install(&now, &front, &faces, &ssh);
+        }
+    }
+}
+
+/// Cuts off whom a change locks out, at once.
+async fn cut(agent: Arc<Agent>, ssh: Arc<SshProxy>, tunnelling: Arc<Tunnelling>) {
+    let mut known = agent.known();
+    while known.changed().await.is_ok() {
+        known.mark_unchanged();
+        ssh.recheck();
+        tunnelling.recheck();
+    }
+}
+
+/// The certificate of the auth service's own listeners.
+struct OfFront(Arc<Front>);
+
+#[async_trait]
+impl CertSource for OfFront {
+    async fn current(&self) -> Result<WebCredential, CertError> {
+        let (chain, key) = self
+            .0
+            .presented()
+            .ok_or_else(|| CertError::Other("the host authority has issued none yet".to_owned()))?;
+        Ok(WebCredential { chain, key })
+    }
+}

@@ -232,11 +232,11 @@ impl Access {
 
 /// Somebody whose certificate is good and whose name is no longer known.
 fn unknown(user: &str, error: directory::DirectoryError) -> Problem {
-    match error {
-        directory::DirectoryError::Refused(directory::Refusal::NotFound { .. }) => Problem::Denied {
+    if let directory::DirectoryError::Refused(directory::Refusal::NotFound { .. }) = error {
+        return Problem::Denied {
             who: user.to_owned(),
             why: "no user of this name is known here, or it was removed".to_owned(),
-        },
-        other => other.into(),
+        };
     }
+    error.into()
 }

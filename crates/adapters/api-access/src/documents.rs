@@ -102,11 +102,10 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
 
 async fn write(access: &Access, asked: &Asked, document: AnyDocument, put: Put) -> Result<Value, Problem> {
     let actor = asked.caller.actor();
-    let written = match document {
-        AnyDocument::Node(node) => {
-            AnyDocument::Node(access.enrollment.register_openssh(&actor, node, put).await?)
-        }
-        other => access.directory.put(&actor, other, put).await?,
+    let written = if let AnyDocument::Node(node) = document {
+        AnyDocument::Node(access.enrollment.register_openssh(&actor, node, put).await?)
+    } else {
+        access.directory.put(&actor, document, put).await?
     };
     value(&written)
 }

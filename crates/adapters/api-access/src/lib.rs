@@ -15,6 +15,7 @@ mod nodes;
 mod openssh;
 mod people;
 mod problem;
+mod proof;
 mod router;
 mod service;
 mod tokens;

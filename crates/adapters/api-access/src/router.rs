@@ -221,7 +221,29 @@ async fn public(access: &Access, route: AccessRoute, plain: &Plain) -> Result<Re
         AccessRoute::Invite => json(people::invite_look(access, plain).await),
         AccessRoute::InviteBegin => json(people::invite_begin(access, plain).await),
         AccessRoute::InviteFinish => json(people::invite_finish(access, plain).await),
-        _ => nothing(plain.uri.path()),
+        AccessRoute::Me
+        | AccessRoute::ReauthenticateBegin
+        | AccessRoute::ReauthenticateFinish
+        | AccessRoute::SecondFactorBegin
+        | AccessRoute::SecondFactorFinish
+        | AccessRoute::SecondFactorDelete
+        | AccessRoute::ChangePassword
+        | AccessRoute::Nodes
+        | AccessRoute::Resources
+        | AccessRoute::ResourceCreate
+        | AccessRoute::Resource
+        | AccessRoute::ResourcePut
+        | AccessRoute::ResourceDelete
+        | AccessRoute::UserInvite
+        | AccessRoute::UserUnlock
+        | AccessRoute::TokenCreate
+        | AccessRoute::AccessExplain
+        | AccessRoute::AgentView
+        | AccessRoute::AgentHeartbeat
+        | AccessRoute::AgentRenew
+        | AccessRoute::AgentEvents
+        | AccessRoute::AgentNodes
+        | AccessRoute::AgentOpensshCertificate => nothing(plain.uri.path()),
     }
 }
 

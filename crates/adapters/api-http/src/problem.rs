@@ -37,6 +37,12 @@ pub enum Problem {
         /// The right asked for.
         permission: Permission,
     },
+    /// The caller has to say anew who they are.
+    #[error("this asks for a password and a second factor given minutes ago")]
+    ProofNeeded {
+        /// What for, as the request for a proof says it.
+        act: &'static str,
+    },
     /// Nothing is there.
     #[error("nothing is at {path}")]
     NoSuchPath {
@@ -85,7 +91,7 @@ pub enum Problem {
 }
 
 /// Every code, with the status it comes with and what it means.
-pub const CODES: [(&str, u16, &str); 32] = [
+pub const CODES: [(&str, u16, &str); 33] = [
     (
         "rotation_in_progress",
         409,
@@ -161,6 +167,11 @@ pub const CODES: [(&str, u16, &str); 32] = [
         "The certificate of the connection gives no access now.",
     ),
     ("access_denied", 403, "The caller has not the right."),
+    (
+        "reauthentication_needed",
+        403,
+        "A privileged act asks for a password and a second factor given minutes ago: `/v1/me/reauthenticate`.",
+    ),
     ("no_such_path", 404, "Nothing is there."),
     ("method_not_allowed", 405, "The path does not take this verb."),
     ("body_too_large", 413, "The body is larger than allowed."),
@@ -238,6 +249,14 @@ impl Problem {
                 "access_denied",
                 self,
                 "ask for a certificate with a role that has this right, or run the command on the auth server's host",
+            ),
+            Self::ProofNeeded { act } => say(
+                StatusCode::FORBIDDEN,
+                "reauthentication_needed",
+                self,
+                &format!(
+                    "prove it for the purpose {act} at /v1/me/reauthenticate; signetctl does so by itself on a terminal"
+                ),
             ),
             Self::NoSuchPath { .. } => say(
                 StatusCode::NOT_FOUND,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_types::Method;
+use api_types::PRIVILEGE_HEADER;
 use api_types::Route;
 use audit::Actor;
 use axum::Router;
@@ -127,6 +128,15 @@ async fn serve(
     require(service, &caller, Permission::of(route)).await?;
     let limits = service.limits;
     let (parts, body) = request.into_parts();
+    if let Some(act) = Permission::of(route).privileged_act() {
+        let proof = parts
+            .headers
+            .get(PRIVILEGE_HEADER)
+            .and_then(|value| value.to_str().ok());
+        if !service.is_proved(&caller, proof, act).await? {
+            return Err(Problem::ProofNeeded { act });
+        }
+    }
     let too_slow = |limit: Duration, goes_on| Problem::TooSlow {
         seconds: limit.as_secs(),
         goes_on,

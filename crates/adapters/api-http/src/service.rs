@@ -1,6 +1,7 @@
 //! What the endpoints work on.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use api_types::Alert;
@@ -20,9 +21,11 @@ use ledger::Record;
 use runtime::Clock;
 use runtime::Entropy;
 
+use crate::caller::Caller;
 use crate::denials::Denial;
 use crate::denials::Denials;
 use crate::documents::alerts;
+use crate::reauthentication::Reauthentication;
 use crate::tls::Front;
 
 /// Checks the audit log as a whole.
@@ -73,6 +76,7 @@ pub struct Service {
     pub(crate) limits: RequestLimits,
     pub(crate) web_url: String,
     denials: Denials,
+    reauthentication: OnceLock<Arc<dyn Reauthentication>>,
 }
 
 /// The parts of a [`Service`].
@@ -118,6 +122,25 @@ impl Service {
             limits,
             web_url,
             denials: Denials::default(),
+            reauthentication: OnceLock::new(),
+        }
+    }
+
+    /// Asks people for a proof before privileged acts, from now on. The first to be set stays.
+    pub fn ask_for_proof(&self, reauthentication: Arc<dyn Reauthentication>) {
+        let _ = self.reauthentication.set(reauthentication);
+    }
+
+    /// Whether the caller may do a privileged act now.
+    pub(crate) async fn is_proved(
+        &self,
+        caller: &Caller,
+        proof: Option<&str>,
+        act: &'static str,
+    ) -> Result<bool, ClusterError> {
+        match (caller, self.reauthentication.get()) {
+            (Caller::Identity { user, .. }, Some(asked)) => asked.is_proved(user, proof, act).await,
+            (Caller::Identity { .. } | Caller::Local { .. } | Caller::Host { .. }, _) => Ok(true),
         }
     }
 

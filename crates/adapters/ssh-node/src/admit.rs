@@ -1,6 +1,7 @@
 //! The log-in: what is looked at, who is asked, and what is recorded when the answer is no.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::keys::Certificate as WireCertificate;
 use russh::server::Auth;
@@ -12,6 +13,9 @@ use crate::event::CertificateFacts;
 use crate::event::Happening;
 use crate::gate::Admission;
 use crate::life::Admitted;
+
+/// How long the answer to a refused certificate takes.
+const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// Records why somebody is not let in, and says so.
@@ -26,6 +30,8 @@ impl Connection {
         let event = Happening::AuthFailed { reason, certificate };
         let _refused_anyway = self.core.recorder.record(event).await;
         self.core.life.failure_recorded();
+        // Who tries again and again is slowed down, so that the log stays readable.
+        tokio::time::sleep(AFTER_REFUSAL).await;
         Auth::reject()
     }
 

@@ -20,7 +20,7 @@ use russh::server::VerifiedPublicKey;
 use crate::backend::Signal;
 use crate::backend::Terminal;
 use crate::backend::Work;
-use crate::core::Core;
+use crate::channels::Core;
 use crate::event::AuthFailure;
 use crate::event::DisconnectReason;
 use crate::event::Happening;

@@ -25,7 +25,7 @@ use crate::backend::Program;
 use crate::backend::Signal;
 use crate::backend::Terminal;
 use crate::backend::Work;
-use crate::core::Core;
+use crate::channels::Core;
 use crate::event::DisconnectReason;
 use crate::event::Exit;
 use crate::event::Happening;

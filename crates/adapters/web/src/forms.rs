@@ -18,7 +18,7 @@ use crate::signed_in::SignedIn;
 use crate::site::Site;
 
 /// Every field of every form, and how many bytes it may have.
-const FIELDS: [(&str, usize); 13] = [
+const FIELDS: [(&str, usize); 12] = [
     ("csrf", 64),
     ("user", 256),
     ("password", 1_024),
@@ -31,7 +31,6 @@ const FIELDS: [(&str, usize); 13] = [
     ("factor", 16),
     ("name", 256),
     ("url", 2_048),
-    ("act", 32),
 ];
 
 /// The fields of a form. Cannot be printed.

@@ -153,13 +153,75 @@ impl IntoResponse for Problem {
     }
 }
 
-/// What a form's own page says when it was refused; everything that is not a refusal is a problem.
-pub(crate) fn refused(error: IdentityError) -> Result<(StatusCode, String), Problem> {
-    match error {
-        IdentityError::Refused(_) => {
-            let told = Problem::Identity(error).failed().told;
-            Ok((told.status, told.message))
+/// Why a form is shown again rather than answered.
+pub(crate) enum Turned {
+    /// Refused, in words for the form's own page.
+    Refused {
+        status: StatusCode,
+        code: &'static str,
+        message: String,
+    },
+    /// There is nothing to show it on.
+    Problem(Problem),
+}
+
+impl From<IdentityError> for Turned {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Refused(_) => {
+                let Told {
+                    status,
+                    code,
+                    message,
+                    ..
+                } = Problem::Identity(error).failed().told;
+                Self::Refused {
+                    status,
+                    code,
+                    message,
+                }
+            }
+            fault => Self::Problem(fault.into()),
         }
-        fault => Err(Problem::Identity(fault)),
     }
+}
+
+impl From<Problem> for Turned {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl Turned {
+    /// Something is missing or does not fit together.
+    pub(crate) fn unfit(message: &str) -> Self {
+        Self::Refused {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            code: "malformed",
+            message: message.to_owned(),
+        }
+    }
+
+    /// What the form's page says.
+    pub(crate) fn said(self) -> Result<Said, Problem> {
+        match self {
+            Self::Refused {
+                status,
+                code,
+                message,
+            } => Ok(Said {
+                status,
+                code,
+                message,
+            }),
+            Self::Problem(problem) => Err(problem),
+        }
+    }
+}
+
+/// What the page of a form says when it is shown again.
+pub(crate) struct Said {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
 }

@@ -184,6 +184,7 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     })
     .await?;
     drop(sealing_key);
+    service.ask_for_proof(Arc::clone(&access) as Arc<dyn api_http::Reauthentication>);
 
     let places = Places {
         data_dir: config.data_dir.clone(),

@@ -10,9 +10,13 @@
 //! A harness has nobody to hand an error to, so every function that cannot do its work fails the running test, naming
 //! what it did and showing everything the daemon said.
 
+mod audit;
 mod credentials;
+mod dialogue;
 mod disk;
 mod failure;
+mod machine;
+mod person;
 mod phase;
 pub mod programs;
 mod settings;
@@ -20,11 +24,15 @@ mod signet;
 mod soundness;
 mod status;
 
+pub use audit::{EVENT_PATIENCE, Event};
 pub use credentials::{SshCredential, TlsCredential};
+pub use dialogue::Dialogue;
 pub use disk::{base64_decode, files_below, files_with, files_with_plain_keys};
 pub use failure::fail;
+pub use machine::{Joining, Machine};
+pub use person::{Code, Person, account};
 pub use phase::{Phase, rotate};
-pub use settings::{Aws, CaKeys, Settings, Token};
+pub use settings::{Aws, CaKeys, HOST, Settings, Token};
 pub use signet::{Prepared, Signet};
 pub use soundness::{PATIENCE, every_key_verifies};
 pub use status::{AuthorityView, KeyView, StatusView, text_at};

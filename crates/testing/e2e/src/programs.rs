@@ -1,8 +1,8 @@
-//! Finds `signetd` and `signetctl`, after building them.
+//! Finds `signetd`, `signetctl` and `signet`, after building them.
 //!
 //! Cargo builds the programs of the package that a test belongs to, and of no other. Without the build here, `cargo test -p
 //! e2e` would test whatever an earlier command left behind, or nothing. So the first test of every test process runs `cargo
-//! build` for the two packages, with the cargo, the target directory and the profile that the test itself was built with.
+//! build` for their packages, with the cargo, the target directory and the profile that the test itself was built with.
 //! When everything is up to date, as under `cargo test --workspace`, that takes well under a second. A lock on a file lets
 //! the processes of parallel test runners do it one after the other.
 //!
@@ -44,6 +44,12 @@ pub fn signetctl() -> PathBuf {
     directory().join("signetctl")
 }
 
+/// The users' client.
+#[must_use]
+pub fn signet() -> PathBuf {
+    directory().join("signet")
+}
+
 /// The directory with the programs, built by the first caller. A failed build is not tried again by every test.
 fn directory() -> &'static Path {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -77,6 +83,8 @@ fn build() -> Result<PathBuf, String> {
             "signetd",
             "-p",
             "signetctl",
+            "-p",
+            "signet",
             "--target-dir",
         ])
         .arg(target);
@@ -94,6 +102,6 @@ fn build() -> Result<PathBuf, String> {
     if outcome.success() {
         Ok(directory)
     } else {
-        Err(format!("signetd and signetctl do not build:\n{}", outcome.text()))
+        Err(format!("the programs do not build:\n{}", outcome.text()))
     }
 }

@@ -4,6 +4,22 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What the host of a whole cluster is called.
+pub const HOST: &str = "web-1";
+
+/// Where the services listen, on 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    /// The API.
+    pub(crate) api: u16,
+    /// The listener that everybody may use.
+    pub(crate) web: u16,
+    /// The proxy's SSH.
+    pub(crate) jump: u16,
+    /// The host's SSH.
+    pub(crate) node: u16,
+}
+
 /// What a test chooses; everything else is the daemon's default, apart from directories and ports.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,6 +35,8 @@ pub struct Settings {
     pub keys: CaKeys,
     /// `auth_service.former_ca_key_params`: where keys made earlier still live. Software is never named here.
     pub former_keys: Vec<CaKeys>,
+    /// Whether the proxy and the SSH service run in the same process, as they do by default.
+    pub is_whole: bool,
     /// `signet.storage.path`; inside the data directory when `None`.
     pub storage: Option<PathBuf>,
     /// Variables for the daemon. It sees no other but `PATH` and a `HOME` of its own.
@@ -67,6 +85,7 @@ impl Default for Settings {
             suite: None,
             keys: CaKeys::Software,
             former_keys: Vec::new(),
+            is_whole: false,
             storage: None,
             environment: Vec::new(),
         }
@@ -74,6 +93,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// A cluster that people use: auth, proxy and SSH service in one process. The host is called [`HOST`] and has the label
+    /// `env=prod`.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self {
+            is_whole: true,
+            ..Self::default()
+        }
+    }
+
     /// New keys are made in `keys`.
     #[must_use]
     pub fn with_keys(keys: CaKeys) -> Self {
@@ -104,7 +133,8 @@ impl Settings {
     }
 
     /// The configuration file.
-    pub(crate) fn yaml(&self, data: &Path, api_port: u16, web_port: u16) -> String {
+    pub(crate) fn yaml(&self, data: &Path, ports: Ports) -> String {
+        let Ports { api, web, jump, node } = ports;
         let Self {
             cluster_name,
             public_host,
@@ -112,6 +142,7 @@ impl Settings {
             suite,
             keys,
             former_keys,
+            is_whole,
             storage,
             environment: _,
         } = self;
@@ -122,14 +153,26 @@ impl Settings {
                 &format!("  storage: {{type: sqlite, path: {}}}", path.display()),
             );
         }
-        // Suites about authorities run the auth service alone: nothing else is to wait for.
-        line(&mut text, "proxy_service: {enabled: false}");
-        line(&mut text, "ssh_service: {enabled: false}");
+        if *is_whole {
+            line(&mut text, &format!("  nodename: {HOST}"));
+            line(
+                &mut text,
+                &format!("proxy_service: {{ssh_listen_addr: \"127.0.0.1:{jump}\"}}"),
+            );
+            line(
+                &mut text,
+                &format!("ssh_service: {{listen_addr: \"127.0.0.1:{node}\", labels: {{env: prod}}}}"),
+            );
+        } else {
+            // Suites about authorities run the auth service alone: nothing else is to wait for.
+            line(&mut text, "proxy_service: {enabled: false}");
+            line(&mut text, "ssh_service: {enabled: false}");
+        }
         line(&mut text, "auth_service:");
         line(&mut text, &format!("  cluster_name: {cluster_name}"));
-        line(&mut text, &format!("  listen_addr: 127.0.0.1:{api_port}"));
-        line(&mut text, &format!("  web_listen_addr: 127.0.0.1:{web_port}"));
-        line(&mut text, &format!("  public_addr: {public_host}:{web_port}"));
+        line(&mut text, &format!("  listen_addr: 127.0.0.1:{api}"));
+        line(&mut text, &format!("  web_listen_addr: 127.0.0.1:{web}"));
+        line(&mut text, &format!("  public_addr: {public_host}:{web}"));
         if let Some(quarantine) = key_quarantine {
             line(&mut text, &format!("  key_quarantine: {}s", quarantine.as_secs()));
         }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::failure::{OrFail as _, fail};
 use crate::programs;
-use crate::settings::Settings;
+use crate::settings::{Ports, Settings};
 use crate::status::StatusView;
 
 /// How long a daemon that cannot start may take to say so.
@@ -23,6 +23,8 @@ pub struct Prepared {
     directory: TempDir,
     api_port: Reserved,
     web_port: Reserved,
+    jump_port: Reserved,
+    node_port: Reserved,
     settings: Settings,
     /// A command and its arguments that the daemon is started through, such as a shell that sets limits.
     wrapper: Vec<String>,
@@ -48,6 +50,8 @@ impl Prepared {
             directory,
             api_port: parts::port::free().or_fail("choose a port"),
             web_port: parts::port::free().or_fail("choose a port"),
+            jump_port: parts::port::free().or_fail("choose a port"),
+            node_port: parts::port::free().or_fail("choose a port"),
             settings,
             wrapper: Vec::new(),
         }
@@ -111,9 +115,13 @@ impl Prepared {
     #[must_use]
     pub fn start_command(&self) -> Command {
         let file = self.directory.path().join("signet.yaml");
-        let text = self
-            .settings
-            .yaml(&self.data(), self.api_port.number(), self.web_port.number());
+        let ports = Ports {
+            api: self.api_port.number(),
+            web: self.web_port.number(),
+            jump: self.jump_port.number(),
+            node: self.node_port.number(),
+        };
+        let text = self.settings.yaml(&self.data(), ports);
         std::fs::write(&file, text).or_fail("write the configuration");
         let mut words = self.wrapper.iter();
         let mut command = match words.next() {
@@ -257,6 +265,24 @@ impl Signet {
         self.prepared.api_port.number()
     }
 
+    /// The port of the proxy's SSH, where there is one.
+    #[must_use]
+    pub fn jump_port(&self) -> u16 {
+        self.prepared.jump_port.number()
+    }
+
+    /// The port of the host's SSH, where there is one.
+    #[must_use]
+    pub fn node_port(&self) -> u16 {
+        self.prepared.node_port.number()
+    }
+
+    /// What `auth_service.public_addr` says: where people reach the cluster.
+    #[must_use]
+    pub fn public_address(&self) -> String {
+        format!("{}:{}", self.prepared.settings.public_host, self.web_port())
+    }
+
     /// The process id of the daemon.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -318,7 +344,7 @@ impl Signet {
 }
 
 /// No variable of whoever runs the tests reaches the programs under test.
-fn clean_environment(command: &mut Command, directory: &Path) {
+pub(crate) fn clean_environment(command: &mut Command, directory: &Path) {
     command
         .env_clear()
         .env("HOME", directory.join("home"))

@@ -14,6 +14,7 @@ pub mod etcd;
 pub mod imds;
 pub mod kms;
 pub mod mariadb;
+pub mod oathtool;
 pub mod opencryptoki;
 pub mod openssl;
 pub mod pkcs11_tool;

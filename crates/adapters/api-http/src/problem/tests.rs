@@ -129,6 +129,11 @@ fn refusals_have_a_status_a_code_and_words() {
             "access_denied",
         ),
         (
+            told(Problem::ProofNeeded { act: "rotate" }),
+            403,
+            "reauthentication_needed",
+        ),
+        (
             told(Problem::NoSuchPath { path: "/x".into() }),
             404,
             "no_such_path",

@@ -13,6 +13,8 @@ mod kms;
 #[cfg(test)]
 mod mariadb;
 #[cfg(test)]
+mod oathtool;
+#[cfg(test)]
 mod opencryptoki;
 #[cfg(test)]
 mod openssl;

@@ -1,0 +1,123 @@
+//! Another machine: `signetd` as an agent alone, which joins by a token and is reached through its tunnel.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parts::process::Guarded;
+
+use crate::failure::{OrFail as _, fail};
+use crate::programs;
+use crate::signet::clean_environment;
+use crate::{Signet, text_at};
+
+/// The command by which a machine joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joining {
+    arguments: Vec<String>,
+}
+
+/// A machine with a directory of its own below the cluster's, stopped on drop.
+#[derive(Debug)]
+pub struct Machine {
+    name: String,
+    directory: PathBuf,
+    joining: Joining,
+    process: Guarded,
+}
+
+impl Joining {
+    /// What `signetctl nodes add` prints, given these arguments.
+    #[track_caller]
+    #[must_use]
+    pub fn new(signet: &Signet, arguments: &[&str]) -> Self {
+        let made = signet.json(&[&["nodes", "add"], arguments].concat());
+        let command = text_at(&made, "/command");
+        let Some(arguments) = command.strip_prefix("signetd ") else {
+            fail(format!("`nodes add` prints no command of signetd: {command}"))
+        };
+        Self {
+            arguments: arguments.split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The value of an option.
+    #[track_caller]
+    #[must_use]
+    pub fn value(&self, option: &str) -> &str {
+        let prefix = format!("{option}=");
+        let found = self.arguments.iter().find_map(|word| word.strip_prefix(&prefix));
+        found.or_fail(&format!("find {option} in {:?}", self.arguments))
+    }
+
+    /// The same command with another value of an option.
+    #[track_caller]
+    #[must_use]
+    pub fn with(&self, option: &str, value: &str) -> Self {
+        let before = format!("{option}={}", self.value(option));
+        let change = |word: &String| {
+            if *word == before {
+                format!("{option}={value}")
+            } else {
+                word.clone()
+            }
+        };
+        Self {
+            arguments: self.arguments.iter().map(change).collect(),
+        }
+    }
+}
+
+impl Machine {
+    /// Runs the command on a new machine, which goes on trying until it has joined.
+    #[track_caller]
+    #[must_use]
+    pub fn start(signet: &Signet, name: &str, joining: &Joining) -> Self {
+        let directory = signet.directory().join(format!("machine-{name}"));
+        std::fs::create_dir(&directory).or_fail("make a directory for a machine");
+        let text = format!(
+            "signet: {{data_dir: {}}}\nssh_service: {{listen_addr: \"127.0.0.1:0\"}}\n",
+            directory.join("data").display()
+        );
+        std::fs::write(directory.join("signet.yaml"), text).or_fail("write a configuration");
+        let process = start(name, &directory, joining);
+        Self {
+            name: name.to_owned(),
+            directory,
+            joining: joining.clone(),
+            process,
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Everything it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Whether its daemon runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Kills its daemon without warning and starts it again, by the same command.
+    #[track_caller]
+    pub fn kill_and_restart(&mut self) {
+        self.process.kill();
+        self.process = start(&self.name, &self.directory, &self.joining);
+    }
+}
+
+#[track_caller]
+fn start(name: &str, directory: &Path, joining: &Joining) -> Guarded {
+    let mut command = Command::new(programs::signetd());
+    command.args(&joining.arguments).arg("--nodename").arg(name);
+    command.arg("--config").arg(directory.join("signet.yaml"));
+    clean_environment(&mut command, directory);
+    Guarded::start(name, &mut command, &directory.join("log")).or_fail("start signetd on a machine")
+}

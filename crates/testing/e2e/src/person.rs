@@ -1,0 +1,268 @@
+//! Somebody with the users' client, a password and a device that makes codes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::unistd::{User, geteuid};
+use parts::oathtool::{STEP_SECONDS, totp};
+use parts::process::{Outcome, run, wait_until};
+use serde_json::Value;
+
+use crate::dialogue::Dialogue;
+use crate::failure::{OrFail as _, fail};
+use crate::programs;
+use crate::signet::clean_environment;
+use crate::{Signet, text_at};
+
+const PASSWORD: &str = "correct horse battery staple 9";
+/// A code may come one step early, and steps pass by themselves.
+const STEPS_LIMIT: Duration = Duration::from_secs(4 * STEP_SECONDS);
+
+/// The account that everybody uses on hosts here: that of whoever runs the tests, the only one that is sure to exist and
+/// that a daemon may switch to.
+#[track_caller]
+#[must_use]
+pub fn account() -> String {
+    let user = User::from_uid(geteuid()).or_fail("look up the present user");
+    user.or_fail("find the present user").name
+}
+
+/// A code of a second factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Of the application.
+    Totp(String),
+    /// One of those that were shown once.
+    Recovery(String),
+}
+
+/// A person with a directory of their own.
+#[derive(Debug)]
+pub struct Person {
+    name: String,
+    directory: PathBuf,
+    proxy: String,
+    pin: String,
+    password: String,
+    secret: String,
+    recovery_codes: Vec<String>,
+    /// The time step whose code was used last.
+    used: u64,
+}
+
+impl Person {
+    /// `signetctl users add` and `signet signup`: a user with these roles who may use [`account`] on hosts.
+    #[track_caller]
+    #[must_use]
+    pub fn sign_up(signet: &Signet, name: &str, roles: &str) -> Self {
+        let made = signet.json(&[
+            "users",
+            "add",
+            name,
+            &format!("--roles={roles}"),
+            &format!("--logins={}", account()),
+        ]);
+        let link = text_at(&made, "/url");
+        let directory = signet.directory().join(format!("person-{name}"));
+        std::fs::create_dir(&directory).or_fail("make a directory for a person");
+        let mut person = Self {
+            name: name.to_owned(),
+            directory,
+            proxy: signet.public_address(),
+            pin: signet.status().ca_pins().first().or_fail("know a CA pin").clone(),
+            password: PASSWORD.to_owned(),
+            secret: String::new(),
+            recovery_codes: Vec::new(),
+            used: 0,
+        };
+        person.use_link(signet, &link);
+        person
+    }
+
+    /// Their name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Their directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A code of the application that was not used yet. Codes are good for a step before their time, so that waiting for
+    /// another is seldom needed.
+    #[track_caller]
+    #[must_use]
+    pub fn next_code(&mut self) -> Code {
+        let step = wait_until(Instant::now() + STEPS_LIMIT, || {
+            let now = now_step();
+            let step = now.max(self.used.saturating_add(1));
+            (step <= now.saturating_add(1)).then_some(step)
+        });
+        self.used = step.or_fail("wait for the next code");
+        Code::Totp(totp(&self.secret, self.used).or_fail("make a code"))
+    }
+
+    /// A recovery code that was not used yet.
+    #[track_caller]
+    #[must_use]
+    pub fn recovery_code(&mut self) -> Code {
+        Code::Recovery(self.recovery_codes.pop().or_fail("have a recovery code left"))
+    }
+
+    /// `signet login` with their password and a new code, which has to succeed.
+    #[track_caller]
+    pub fn log_in(&mut self, signet: &Signet) {
+        let code = self.next_code();
+        let outcome = self.try_log_in(&self.password, &code, &[]);
+        if !outcome.success() {
+            fail(format!(
+                "{} cannot log in: {}\nsignetd's log:\n{}",
+                self.name,
+                outcome.text(),
+                signet.log()
+            ));
+        }
+    }
+
+    /// `signet login` with their password and a code.
+    #[track_caller]
+    pub fn try_code(&self, code: &Code) -> Outcome {
+        self.try_log_in(&self.password, code, &[])
+    }
+
+    /// `signet login` with a password and a code, and more arguments, the last of which count.
+    #[track_caller]
+    pub fn try_log_in(&self, password: &str, code: &Code, more: &[&str]) -> Outcome {
+        let (mode, code) = match code {
+            Code::Totp(code) => ("totp", code),
+            Code::Recovery(code) => ("recovery-code", code),
+        };
+        let user = format!("--user={}", self.name);
+        let pin = format!("--ca-pin={}", self.pin);
+        let mode = format!("--mfa-mode={mode}");
+        let proxy = format!("--proxy={}", self.proxy);
+        let fixed = ["login", &proxy, &pin, &mode];
+        let user = if more.iter().any(|word| word.starts_with("--user=")) {
+            Vec::new()
+        } else {
+            vec![user.as_str()]
+        };
+        let command = self.signet_command(&[&fixed[..], &user, more].concat());
+        let mut login = Dialogue::start("login", &self.directory, command);
+        login.tell(password);
+        login.tell(code);
+        login.hang_up();
+        login.outcome()
+    }
+
+    /// Runs `signet`. An exit code other than 0 is part of the outcome.
+    #[track_caller]
+    pub fn signet(&self, arguments: &[&str]) -> Outcome {
+        run(&mut self.signet_command(arguments)).or_fail("run signet")
+    }
+
+    /// Runs `signet`, which has to succeed, and returns its standard output.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let outcome = self.signet(arguments);
+        if !outcome.success() {
+            fail(format!(
+                "`signet {}` ended with {}: {}",
+                arguments.join(" "),
+                outcome.code,
+                outcome.text()
+            ));
+        }
+        outcome.stdout
+    }
+
+    /// Runs `signet … --format json` and reads what it prints.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[arguments, &["--format", "json"]].concat());
+        serde_json::from_str(&text).or_fail(&format!("read JSON of `{}`: {text}", arguments.join(" ")))
+    }
+
+    /// The row of a host in `signet ls`.
+    #[track_caller]
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<Value> {
+        let rows = self.json(&["ls"]);
+        let rows = rows.as_array().or_fail("read hosts as a list");
+        rows.iter().find(|row| text_at(row, "/hostname") == name).cloned()
+    }
+
+    /// `signet ssh ACCOUNT@host -- command`.
+    #[track_caller]
+    pub fn ssh(&self, host: &str, command: &str) -> Outcome {
+        self.signet(&["ssh", &target(host), "--", command])
+    }
+
+    /// The same, left running.
+    #[track_caller]
+    #[must_use]
+    pub fn ssh_dialogue(&self, name: &str, host: &str, command: &str) -> Dialogue {
+        let command = self.signet_command(&["ssh", &target(host), "--", command]);
+        Dialogue::start(name, &self.directory, command)
+    }
+
+    /// A `signet` command that has not been started.
+    #[must_use]
+    pub fn signet_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(programs::signet());
+        command.args(arguments);
+        clean_environment(&mut command, &self.directory);
+        command.env("SIGNET_HOME", self.home());
+        command
+    }
+
+    /// Where `signet` keeps what is theirs.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.directory.join("signet")
+    }
+
+    /// `signet signup` with a link: the password, then the code that `oathtool` makes of the secret that it prints.
+    #[track_caller]
+    fn use_link(&mut self, signet: &Signet, link: &str) {
+        let command = self.signet_command(&["signup", link, &format!("--ca-pin={}", self.pin)]);
+        let mut signup = Dialogue::start("signup", &self.directory, command);
+        signup.tell(&self.password);
+        let said = signup.until_says("URL:");
+        let secret = said.lines().find_map(|line| line.strip_prefix("Secret: "));
+        secret.or_fail("find the secret").trim().clone_into(&mut self.secret);
+        let Code::Totp(code) = self.next_code() else {
+            fail("an application makes codes of its own")
+        };
+        signup.tell(&code);
+        signup.hang_up();
+        let outcome = signup.outcome();
+        if !outcome.success() {
+            fail(format!(
+                "{} cannot sign up: {}\nsignetd's log:\n{}",
+                self.name,
+                outcome.text(),
+                signet.log()
+            ));
+        }
+        let (_, codes) = outcome
+            .stdout
+            .split_once("Recovery codes:")
+            .or_fail("find the recovery codes");
+        let codes = codes.lines().filter_map(|line| line.strip_prefix("  "));
+        self.recovery_codes = codes.map(|code| code.trim().to_owned()).collect();
+    }
+}
+
+fn target(host: &str) -> String {
+    format!("{}@{host}", account())
+}
+
+fn now_step() -> u64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().or_fail("read the clock");
+    since.as_secs() / STEP_SECONDS
+}

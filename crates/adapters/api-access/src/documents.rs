@@ -6,8 +6,14 @@ use api_types::ResourcePage;
 use api_types::ResourceParameters;
 use directory::Delete;
 use directory::Put;
+use names::Ttl;
+use names::UnixSeconds;
 use resource::AnyDocument;
+use resource::Document;
 use resource::Kind;
+use resource::LockSpec;
+use resource::LockTarget;
+use resource::Metadata;
 use resource::ResourceName;
 use serde_json::Value;
 
@@ -95,18 +101,77 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
         access.enrollment.remove(&actor, &name, None).await?;
         return Ok(());
     }
+    if kind == Kind::User {
+        // Certificates outlive their user. First, so that a failure in between locks out too much rather than too little.
+        let lock = AnyDocument::Lock(farewell(&name, access.service.cluster().now())?);
+        access.directory.put(&actor, lock, Put::Upsert).await?;
+    }
     let delete = Delete { revision, force };
-    access.directory.delete(&actor, kind, &name, delete).await?;
-    Ok(())
+    let deleted = access.directory.delete(&actor, kind, &name, delete).await;
+    if deleted.is_err() && kind == Kind::User {
+        welcome(access, asked, &name).await;
+    }
+    Ok(deleted?)
+}
+
+/// How long the longest certificate of a person lasts.
+const LONGEST: Ttl = access::MAX_SESSION_TTL;
+
+fn farewell_name(user: &ResourceName) -> Result<ResourceName, Problem> {
+    ResourceName::parse(&format!("removed-user.{user}")).map_err(|_| {
+        malformed(
+            "path",
+            "is too long a name for the lock that follows the removal; lock the user and let it expire",
+        )
+    })
+}
+
+/// The lock on a user who is removed: good until the last certificate has ended.
+fn farewell(user: &ResourceName, now: UnixSeconds) -> Result<Document<LockSpec>, Problem> {
+    let metadata = Metadata {
+        expires: Some(now.plus(LONGEST)),
+        ..Metadata::named(farewell_name(user)?)
+    };
+    let spec = LockSpec {
+        target: LockTarget {
+            user: Some(user.to_string()),
+            ..LockTarget::default()
+        },
+        message: Some("the user was removed".to_owned()),
+        ..LockSpec::default()
+    };
+    Ok(Document::new(metadata, spec))
+}
+
+/// Takes the lock of a removal away, when there is one: the user is there, or there again.
+async fn welcome(access: &Access, asked: &Asked, user: &ResourceName) {
+    let Ok(lock) = farewell_name(user) else { return };
+    if let Ok(Some(_)) = access.directory.find(Kind::Lock, &lock).await {
+        let delete = Delete {
+            revision: None,
+            force: true,
+        };
+        let removed = access
+            .directory
+            .delete(&asked.caller.actor(), Kind::Lock, &lock, delete)
+            .await;
+        if let Err(error) = removed {
+            tracing::warn!(error = %api_http::chain(&error), user = %user, "the lock of the removal stays until it ends");
+        }
+    }
 }
 
 async fn write(access: &Access, asked: &Asked, document: AnyDocument, put: Put) -> Result<Value, Problem> {
     let actor = asked.caller.actor();
+    let user = (document.kind() == Kind::User).then(|| document.metadata().name.clone());
     let written = if let AnyDocument::Node(node) = document {
         AnyDocument::Node(access.enrollment.register_openssh(&actor, node, put).await?)
     } else {
         access.directory.put(&actor, document, put).await?
     };
+    if let Some(user) = user {
+        welcome(access, asked, &user).await;
+    }
     value(&written)
 }
 

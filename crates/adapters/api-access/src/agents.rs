@@ -50,6 +50,8 @@ pub(crate) async fn view(access: &Access, asked: &Asked) -> Result<AgentView, Pr
             Err(_) => access.directory.view(),
         },
     };
+    // The store tells of a change before whoever made it has read the authorities again.
+    access.service.cluster().refresh().await?;
     let trust = convert::trust(&access.enrollment.trust_bundle()?);
     let AccessView {
         revision,

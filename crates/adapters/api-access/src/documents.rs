@@ -15,6 +15,7 @@ use resource::LockSpec;
 use resource::LockTarget;
 use resource::Metadata;
 use resource::ResourceName;
+use resource::SubKind;
 use serde_json::Value;
 
 use crate::Access;
@@ -97,55 +98,104 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
     let document = access.directory.get(kind, &name).await?;
     rights.check(kind.as_str(), Verb::Delete, Some(document.metadata()))?;
     let actor = asked.caller.actor();
-    if kind == Kind::Node {
-        access.enrollment.remove(&actor, &name, None).await?;
-        return Ok(());
-    }
-    if kind == Kind::User {
-        // Certificates outlive their user. First, so that a failure in between locks out too much rather than too little.
-        let lock = AnyDocument::Lock(farewell(&name, access.service.cluster().now())?);
+    // Certificates outlive whose they are. First, so that a failure in between locks out too much rather than too little.
+    let leaving = Leaving::of(&document);
+    if let Some(leaving) = &leaving {
+        let lock = AnyDocument::Lock(leaving.lock(access.service.cluster().now())?);
         access.directory.put(&actor, lock, Put::Upsert).await?;
     }
-    let delete = Delete { revision, force };
-    let deleted = access.directory.delete(&actor, kind, &name, delete).await;
-    if deleted.is_err() && kind == Kind::User {
-        welcome(access, asked, &name).await;
+    let deleted: Result<(), Problem> = if kind == Kind::Node {
+        let removed = access.enrollment.remove(&actor, &name, None).await;
+        removed.map_err(Problem::from)
+    } else {
+        let delete = Delete { revision, force };
+        let deleted = access.directory.delete(&actor, kind, &name, delete).await;
+        deleted.map_err(Problem::from)
+    };
+    if let (Err(_), Some(leaving)) = (&deleted, &leaving) {
+        welcome(access, asked, leaving).await;
     }
-    Ok(deleted?)
+    deleted
 }
 
 /// How long the longest certificate of a person lasts.
 const LONGEST: Ttl = access::MAX_SESSION_TTL;
 
-fn farewell_name(user: &ResourceName) -> Result<ResourceName, Problem> {
-    ResourceName::parse(&format!("removed-user.{user}")).map_err(|_| {
-        malformed(
-            "path",
-            "is too long a name for the lock that follows the removal; lock the user and let it expire",
-        )
-    })
+/// How long the longest certificate of a host lasts.
+const LONGEST_OF_HOSTS: Ttl = enrollment::SSH_LIFE;
+
+/// Whose certificates are refused from now on, although they have not ended.
+enum Leaving<'a> {
+    User(&'a ResourceName),
+    /// A host that joined, by its id.
+    Host(&'a ResourceName),
 }
 
-/// The lock on a user who is removed: good until the last certificate has ended.
-fn farewell(user: &ResourceName, now: UnixSeconds) -> Result<Document<LockSpec>, Problem> {
-    let metadata = Metadata {
-        expires: Some(now.plus(LONGEST)),
-        ..Metadata::named(farewell_name(user)?)
-    };
-    let spec = LockSpec {
-        target: LockTarget {
-            user: Some(user.to_string()),
-            ..LockTarget::default()
-        },
-        message: Some("the user was removed".to_owned()),
-        ..LockSpec::default()
-    };
-    Ok(Document::new(metadata, spec))
+impl<'a> Leaving<'a> {
+    /// Who leaves with a document, if anybody.
+    fn of(document: &'a AnyDocument) -> Option<Self> {
+        match document {
+            AnyDocument::User(user) => Some(Self::User(&user.metadata.name)),
+            AnyDocument::Node(node) => match node.spec.sub_kind {
+                SubKind::Agent => Some(Self::Host(&node.metadata.name)),
+                SubKind::Openssh => None,
+            },
+            AnyDocument::Role(_)
+            | AnyDocument::Token(_)
+            | AnyDocument::Lock(_)
+            | AnyDocument::ClusterAuthPreference(_)
+            | AnyDocument::SessionRecordingConfig(_)
+            | AnyDocument::ClusterNetworkingConfig(_) => None,
+        }
+    }
+
+    fn lock_name(&self) -> Result<ResourceName, Problem> {
+        let name = match self {
+            Self::User(user) => format!("removed-user.{user}"),
+            Self::Host(id) => format!("removed-node.{id}"),
+        };
+        ResourceName::parse(&name).map_err(|_| {
+            malformed(
+                "path",
+                "is too long a name for the lock that follows the removal; lock the user and let it expire",
+            )
+        })
+    }
+
+    /// The lock on who is removed: good until the last certificate has ended.
+    fn lock(&self, now: UnixSeconds) -> Result<Document<LockSpec>, Problem> {
+        let (target, longest, message) = match self {
+            Self::User(user) => {
+                let target = LockTarget {
+                    user: Some(user.to_string()),
+                    ..LockTarget::default()
+                };
+                (target, LONGEST, "the user was removed")
+            }
+            Self::Host(id) => {
+                let target = LockTarget {
+                    node: Some(id.to_string()),
+                    ..LockTarget::default()
+                };
+                (target, LONGEST_OF_HOSTS, "the host was removed")
+            }
+        };
+        let metadata = Metadata {
+            expires: Some(now.plus(longest)),
+            ..Metadata::named(self.lock_name()?)
+        };
+        let spec = LockSpec {
+            target,
+            message: Some(message.to_owned()),
+            ..LockSpec::default()
+        };
+        Ok(Document::new(metadata, spec))
+    }
 }
 
-/// Takes the lock of a removal away, when there is one: the user is there, or there again.
-async fn welcome(access: &Access, asked: &Asked, user: &ResourceName) {
-    let Ok(lock) = farewell_name(user) else { return };
+/// Takes the lock of a removal away, when there is one: who was to leave is there, or there again.
+async fn welcome(access: &Access, asked: &Asked, leaving: &Leaving<'_>) {
+    let Ok(lock) = leaving.lock_name() else { return };
     if let Ok(Some(_)) = access.directory.find(Kind::Lock, &lock).await {
         let delete = Delete {
             revision: None,
@@ -156,7 +206,7 @@ async fn welcome(access: &Access, asked: &Asked, user: &ResourceName) {
             .delete(&asked.caller.actor(), Kind::Lock, &lock, delete)
             .await;
         if let Err(error) = removed {
-            tracing::warn!(error = %api_http::chain(&error), user = %user, "the lock of the removal stays until it ends");
+            tracing::warn!(error = %api_http::chain(&error), %lock, "the lock of the removal stays until it ends");
         }
     }
 }
@@ -170,7 +220,7 @@ async fn write(access: &Access, asked: &Asked, document: AnyDocument, put: Put) 
         access.directory.put(&actor, document, put).await?
     };
     if let Some(user) = user {
-        welcome(access, asked, &user).await;
+        welcome(access, asked, &Leaving::User(&user)).await;
     }
     value(&written)
 }

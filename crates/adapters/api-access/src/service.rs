@@ -29,6 +29,21 @@ pub struct AccessParts {
 }
 
 impl Access {
+    /// Users, roles, locks and settings.
+    pub const fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Tokens and machines.
+    pub const fn enrollment(&self) -> &Arc<Enrollment> {
+        &self.enrollment
+    }
+
+    /// What hangs on users, and how they log in.
+    pub const fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
     /// A service of its parts.
     pub fn new(parts: AccessParts) -> Self {
         let AccessParts {

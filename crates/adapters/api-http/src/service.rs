@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::Weak;
 use std::time::Duration;
 
 use api_types::Alert;
@@ -76,7 +77,7 @@ pub struct Service {
     pub(crate) limits: RequestLimits,
     pub(crate) web_url: String,
     denials: Denials,
-    reauthentication: OnceLock<Arc<dyn Reauthentication>>,
+    reauthentication: OnceLock<Weak<dyn Reauthentication>>,
 }
 
 /// The parts of a [`Service`].
@@ -126,9 +127,10 @@ impl Service {
         }
     }
 
-    /// Asks people for a proof before privileged acts, from now on. The first to be set stays.
-    pub fn ask_for_proof(&self, reauthentication: Arc<dyn Reauthentication>) {
-        let _ = self.reauthentication.set(reauthentication);
+    /// Asks people for a proof before privileged acts, from now on. The first to be set stays; whoever it is holds on to this service, and
+    /// is therefore not held on to by it. Once it is gone, nobody's proof is good.
+    pub fn ask_for_proof(&self, reauthentication: &Arc<dyn Reauthentication>) {
+        let _ = self.reauthentication.set(Arc::downgrade(reauthentication));
     }
 
     /// Whether the caller may do a privileged act now.
@@ -139,7 +141,10 @@ impl Service {
         act: &'static str,
     ) -> Result<bool, ClusterError> {
         match (caller, self.reauthentication.get()) {
-            (Caller::Identity { user, .. }, Some(asked)) => asked.is_proved(user, proof, act).await,
+            (Caller::Identity { user, .. }, Some(asked)) => match asked.upgrade() {
+                Some(asked) => asked.is_proved(user, proof, act).await,
+                None => Ok(false),
+            },
             (Caller::Identity { .. } | Caller::Local { .. } | Caller::Host { .. }, _) => Ok(true),
         }
     }

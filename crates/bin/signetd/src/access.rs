@@ -142,7 +142,7 @@ fn reserved_names(config: &Config) -> Vec<HostName> {
 }
 
 /// Who asks for keys in authenticators: pages of the proxy. An address is nothing that authenticators bind keys to, `localhost` apart.
-fn relying_party(config: &Config, cluster: &Cluster, web_port: u16) -> Option<RelyingParty> {
+pub(crate) fn relying_party(config: &Config, cluster: &Cluster, web_port: u16) -> Option<RelyingParty> {
     let name = cluster.name().to_string();
     match &config.proxy.public_addr {
         Some(address) if address.host.address().is_none() => Some(RelyingParty {

@@ -184,7 +184,9 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     })
     .await?;
     drop(sealing_key);
-    service.ask_for_proof(Arc::clone(&access) as Arc<dyn api_http::Reauthentication>);
+    let proofs: Arc<dyn api_http::Reauthentication> = Arc::clone(&access) as _;
+    service.ask_for_proof(&proofs);
+    drop(proofs);
 
     let places = Places {
         data_dir: config.data_dir.clone(),
@@ -200,8 +202,18 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     let mut running = JoinSet::new();
     let router =
         api_http::api_router(Arc::clone(&service)).merge(api_access::access_router(Arc::clone(&access)));
-    let web_router =
-        api_http::web_router(Arc::clone(&service)).merge(api_access::public_router(Arc::clone(&access)));
+    let pages = web::router(web::WebParts {
+        identity: Arc::clone(access.identity()),
+        directory: Arc::clone(access.directory()),
+        enrollment: Arc::clone(access.enrollment()),
+        cluster: Arc::clone(&cluster),
+        entropy: Arc::clone(&machine.entropy),
+        proxy_address: shown_proxy(config, web_address),
+        has_relying_party: access::relying_party(config, &cluster, web_address.port()).is_some(),
+    });
+    let web_router = api_http::web_router(Arc::clone(&service))
+        .merge(api_access::public_router(Arc::clone(&access)))
+        .merge(pages);
     let (hand_over, handed_over) = mpsc::channel(HANDED_OVER_MAX);
     let api_address = api.address();
     let api = api.with_handed_over(handed_over);
@@ -326,6 +338,15 @@ impl Joiner for LocalJoiner {
         api_access::join_directly(&self.access, request.clone())
             .await
             .map_err(|error| AgentError::NotLetIn(chain(&error)))
+    }
+}
+
+/// Where people reach the proxy, as commands show it.
+fn shown_proxy(config: &Config, listens: SocketAddr) -> String {
+    match &config.proxy.public_addr {
+        Some(address) => address.to_string(),
+        None if listens.ip().is_unspecified() => format!("{}:{}", host_name(), listens.port()),
+        None => listens.to_string(),
     }
 }
 

@@ -39,7 +39,9 @@ impl Place {
     }
 
     fn configure(&self, text: &str) {
-        fs::write(self.config(), text).unwrap();
+        // These tests are about the auth service: nothing else is to listen.
+        let alone = "proxy_service: {enabled: false}\nssh_service: {enabled: false}\n";
+        fs::write(self.config(), format!("{alone}{text}")).unwrap();
     }
 
     fn config(&self) -> PathBuf {

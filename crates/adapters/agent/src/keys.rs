@@ -36,6 +36,32 @@ pub(crate) struct Keys {
     pub(crate) ssh_public: String,
 }
 
+/// An SSH key alone. It cannot be printed.
+pub(crate) struct SshKey {
+    /// In OpenSSH's form.
+    pub(crate) private: Zeroizing<String>,
+    /// A line as in `authorized_keys`.
+    pub(crate) public: String,
+}
+
+impl SshKey {
+    /// A new Ed25519 key.
+    pub(crate) fn generate(entropy: &dyn Entropy) -> Result<Self, AgentError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        entropy
+            .fill(seed.as_mut_slice())
+            .map_err(|error| failed("there is no randomness")(&error))?;
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
+        let unwritten = failed("an SSH key could not be written");
+        Ok(Self {
+            public: key.public_key().to_openssh().map_err(|error| unwritten(&error))?,
+            private: key
+                .to_openssh(LineEnding::LF)
+                .map_err(|error| unwritten(&error))?,
+        })
+    }
+}
+
 fn failed(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> AgentError {
     move |error| AgentError::Keys(format!("{what}: {error}"))
 }
@@ -46,18 +72,11 @@ impl Keys {
         let tls = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
             .and_then(|key| key.to_pkcs8v1())
             .map_err(|error| failed("a TLS key could not be made")(&error))?;
-        let mut seed = Zeroizing::new([0; 32]);
-        entropy
-            .fill(seed.as_mut_slice())
-            .map_err(|error| failed("there is no randomness")(&error))?;
-        let ssh = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
-        let unwritten = failed("an SSH key could not be written");
+        let SshKey { private, public } = SshKey::generate(entropy)?;
         Ok(Self {
             tls: Zeroizing::new(tls.as_ref().to_vec()),
-            ssh_public: ssh.public_key().to_openssh().map_err(|error| unwritten(&error))?,
-            ssh: ssh
-                .to_openssh(LineEnding::LF)
-                .map_err(|error| unwritten(&error))?,
+            ssh_public: public,
+            ssh: private,
         })
     }
 

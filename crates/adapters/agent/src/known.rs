@@ -32,6 +32,8 @@ pub struct Known {
     pub networking: NetworkingSpec,
     /// The keys of the user authority, for SSH.
     pub user_keys: Arc<[PublicKey]>,
+    /// The keys of the host authority, for SSH.
+    pub host_keys: Arc<[PublicKey]>,
     /// Whom to trust.
     pub trust: TrustBundle,
 }
@@ -61,12 +63,8 @@ impl Known {
             locks: view.locks.iter().map(read).collect::<Result<_, _>>()?,
             auth_preference: read(&view.auth_preference)?,
             networking: read(&view.networking)?,
-            user_keys: view
-                .trust
-                .texts("user", "ssh")
-                .map(ssh_key)
-                .collect::<Result<Vec<_>, _>>()?
-                .into(),
+            user_keys: ssh_keys(&view.trust, "user")?,
+            host_keys: ssh_keys(&view.trust, "host")?,
             trust: view.trust.clone(),
         })
     }
@@ -76,9 +74,17 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, AgentError> {
     serde_json::from_value(value.clone()).map_err(|error| AgentError::NotUnderstood(error.to_string()))
 }
 
+fn ssh_keys(trust: &TrustBundle, authority: &str) -> Result<Arc<[PublicKey]>, AgentError> {
+    let keys: Vec<_> = trust
+        .texts(authority, "ssh")
+        .map(ssh_key)
+        .collect::<Result<_, _>>()?;
+    Ok(keys.into())
+}
+
 fn ssh_key(line: &str) -> Result<PublicKey, AgentError> {
     let bad =
-        |error: &dyn std::fmt::Display| AgentError::NotUnderstood(format!("a user authority's key: {error}"));
+        |error: &dyn std::fmt::Display| AgentError::NotUnderstood(format!("an authority's SSH key: {error}"));
     let key = SubjectKey::from_line(line).map_err(|error| bad(&error))?;
     ssh_cert::authority_key(key.blob()).map_err(|error| bad(&error))
 }

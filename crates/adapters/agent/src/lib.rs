@@ -19,6 +19,7 @@ mod proxy_gate;
 mod resolver;
 mod spool;
 mod store;
+mod terminator;
 mod upload;
 
 pub use agent::{Agent, AgentParts, Profile};
@@ -32,3 +33,4 @@ pub use proxy_events::ProxyEvents;
 pub use proxy_gate::ProxyGate;
 pub use resolver::NodeResolver;
 pub use spool::Spool;
+pub use terminator::OpensshHosts;

@@ -13,12 +13,12 @@ use proxy::Resolver;
 use proxy::Route;
 use proxy::SshUser;
 use proxy::Target;
-use proxy::Terminator;
 use proxy::Via;
 use tokio::sync::Mutex;
 use tunnel::HostId;
 
 use crate::Agent;
+use crate::OpensshHosts;
 use crate::gate::access_set;
 
 /// How long a list of nodes is good for; a name that is not in it is looked up anew, at most this often.
@@ -29,16 +29,16 @@ const SSH_PORT: u16 = 3022;
 /// Finds nodes among those that the auth service knows.
 pub struct NodeResolver {
     agent: Arc<Agent>,
-    terminator: Option<Arc<dyn Terminator>>,
+    openssh_hosts: Option<Arc<OpensshHosts>>,
     read: Mutex<Option<(Instant, Arc<Vec<NodeRow>>)>>,
 }
 
 impl NodeResolver {
-    /// Asks as this agent, which must be a proxy. Servers without an agent need a terminator.
-    pub fn new(agent: Arc<Agent>, terminator: Option<Arc<dyn Terminator>>) -> Self {
+    /// Asks as this agent, which must be a proxy. Servers without an agent are reached only when there is somebody to speak for them.
+    pub fn new(agent: Arc<Agent>, openssh_hosts: Option<Arc<OpensshHosts>>) -> Self {
         Self {
             agent,
-            terminator,
+            openssh_hosts,
             read: Mutex::default(),
         }
     }
@@ -104,8 +104,8 @@ impl Resolver for NodeResolver {
             return Err(NoRoute::Denied(reason));
         }
         let via = if node.sub_kind == "openssh" {
-            match &self.terminator {
-                Some(terminator) => Via::Terminate(Arc::clone(terminator)),
+            match &self.openssh_hosts {
+                Some(hosts) => Via::Terminate(hosts.terminator(&node)),
                 None => {
                     return Err(NoRoute::Unavailable(
                         "this proxy does not serve servers without an agent".to_owned(),

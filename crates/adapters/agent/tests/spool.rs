@@ -1,5 +1,7 @@
 //! The spool: what happened on a machine is kept until it was sent, and sessions that a crash cut are recorded as ended.
 
+#![cfg(test)]
+
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +53,10 @@ fn stored(folder: &Path) -> Vec<AgentEvent> {
     let mut events = Vec::new();
     for path in segments {
         let text = std::fs::read_to_string(path).unwrap();
-        events.extend(text.lines().map(|line| serde_json::from_str::<AgentEvent>(line).unwrap()));
+        events.extend(
+            text.lines()
+                .map(|line| serde_json::from_str::<AgentEvent>(line).unwrap()),
+        );
     }
     events
 }

@@ -127,10 +127,7 @@ impl Cluster {
         if pins.is_empty() {
             Self::ask(proxy, &accepted)?;
         }
-        let certificates: Vec<_> = accepted
-            .into_iter()
-            .map(|(_, certificate)| certificate)
-            .collect();
+        let certificates: Vec<_> = accepted.into_iter().map(|(_, certificate)| certificate).collect();
         let met = Self {
             proxy: proxy.to_owned(),
             name: cluster_name(&certificates)?,

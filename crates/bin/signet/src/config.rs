@@ -32,9 +32,7 @@ const HOST_KEYS: &str = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-ce
 
 impl ConfigArgs {
     pub(crate) fn run(&self, arguments: &SessionArgs, environment: &Environment) -> Result<Report, Failure> {
-        let proxy = arguments
-            .proxy(environment)?
-            .ok_or_else(Failure::not_logged_in)?;
+        let proxy = arguments.proxy(environment)?.ok_or_else(Failure::not_logged_in)?;
         let profile = environment
             .home
             .profile(&proxy)?
@@ -44,7 +42,12 @@ impl ConfigArgs {
             Some(address) => Way::Jump(split(address)?),
             None => Way::Program(&environment.program),
         };
-        Ok(Report::good(block(&profile.proxy, &profile.cluster, &place, &way)?))
+        Ok(Report::good(block(
+            &profile.proxy,
+            &profile.cluster,
+            &place,
+            &way,
+        )?))
     }
 }
 
@@ -128,7 +131,9 @@ fn quoted(path: &Path) -> Result<String, Failure> {
                 "{} cannot stand in OpenSSH's configuration",
                 path.display()
             ))
-            .with_hint("set SIGNET_HOME to a directory without quotes, dollar signs and backslashes in its name")
+            .with_hint(
+                "set SIGNET_HOME to a directory without quotes, dollar signs and backslashes in its name",
+            )
         })
 }
 
@@ -163,8 +168,14 @@ mod tests {
             &Way::Jump(split("p.example.com:3023").unwrap()),
         )
         .unwrap();
-        assert!(text.contains("    ProxyJump signet-proxy-example.com\n"), "{text}");
-        assert!(text.contains("    HostName p.example.com\n    Port 3023\n"), "{text}");
+        assert!(
+            text.contains("    ProxyJump signet-proxy-example.com\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("    HostName p.example.com\n    Port 3023\n"),
+            "{text}"
+        );
         assert!(quoted(Path::new("/a\"b")).is_err());
         assert_eq!(quoted(Path::new("/a%b c")).unwrap(), "\"/a%%b c\"");
         assert!(split("p").is_err());

@@ -76,7 +76,9 @@ pub(crate) fn secret_of_file(path: &Path) -> Result<SecretText, Failure> {
     let what = format!("cannot read {}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| Failure::local(&what, &error))?;
     let text = Zeroizing::new(text);
-    Ok(SecretText::new(text.lines().next().unwrap_or_default().to_owned()))
+    Ok(SecretText::new(
+        text.lines().next().unwrap_or_default().to_owned(),
+    ))
 }
 
 /// The next line of standard input, without its end.

@@ -59,7 +59,8 @@ impl Failure {
 
     /// Nobody is logged in.
     pub(crate) fn not_logged_in() -> Self {
-        Self::failed("you are not logged in").with_hint("log in: `signet login --proxy=HOST:3080 --user=NAME`")
+        Self::failed("you are not logged in")
+            .with_hint("log in: `signet login --proxy=HOST:3080 --user=NAME`")
     }
 
     fn new(kind: Kind, message: impl Into<String>) -> Self {

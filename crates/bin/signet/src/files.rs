@@ -63,9 +63,10 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, Failure> {
 /// Removes a file, if it is there.
 pub(crate) fn remove_if_there(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Failure::local(&format!("cannot remove {}", path.display()), &error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::local(
+            &format!("cannot remove {}", path.display()),
+            &error,
+        )),
         Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! What is kept between runs: a directory for each proxy, and which of them is meant when none is named.
 
+#[cfg(test)]
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -172,6 +173,7 @@ impl Place {
     }
 
     /// The directory.
+    #[cfg(test)]
     pub(crate) fn directory(&self) -> &Path {
         &self.0
     }

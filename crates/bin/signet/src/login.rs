@@ -41,7 +41,7 @@ use crate::session::remaining;
 #[command(after_help = "\
 Examples:
   signet login --proxy=proxy.example.com:3080 --user=alice
-  signet login --proxy=proxy.example.com --user=alice --ttl=1h --ca-pin=sha256:HEX
+  signet login --proxy=proxy.example.com --user=alice --ttl=1h --ca-pin=sha256:7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e
   signet login --user=ci --mfa-mode=totp --password-file=./password --out=./identity.pem")]
 pub(crate) struct LoginArgs {
     /// Who you are; the one of the latest log-in when left out
@@ -149,10 +149,7 @@ impl LoginArgs {
         if let Some(user) = &self.user {
             return Ok(user.clone());
         }
-        let known = environment
-            .home
-            .profile(proxy)?
-            .and_then(|profile| profile.login);
+        let known = environment.home.profile(proxy)?.and_then(|profile| profile.login);
         known.map(|login| login.user).ok_or_else(|| {
             Failure::usage(
                 "it is not said who logs in",
@@ -285,12 +282,7 @@ fn choose(accepted: &[String], wanted: Option<MfaMode>) -> Result<MfaMode, Failu
     }
 }
 
-fn session(
-    cluster: &Cluster,
-    answer: LoginAnswer,
-    ssh: KeyPair,
-    tls: KeyPair,
-) -> Result<Session, Failure> {
+fn session(cluster: &Cluster, answer: LoginAnswer, ssh: KeyPair, tls: KeyPair) -> Result<Session, Failure> {
     let LoginAnswer {
         user,
         cluster: name,
@@ -401,9 +393,13 @@ mod tests {
 
     #[test]
     fn the_second_factor_is_chosen_from_what_works_here() {
-        let accepts =
-            |kinds: &[&str], wanted| choose(&kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted);
-        assert_eq!(accepts(&["webauthn", "totp", "recovery_code"], None).unwrap(), MfaMode::Totp);
+        let accepts = |kinds: &[&str], wanted| {
+            choose(&kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted)
+        };
+        assert_eq!(
+            accepts(&["webauthn", "totp", "recovery_code"], None).unwrap(),
+            MfaMode::Totp
+        );
         assert_eq!(
             accepts(&["webauthn", "recovery_code"], None).unwrap(),
             MfaMode::RecoveryCode
@@ -425,7 +421,11 @@ mod tests {
             hint: hint.map(ToOwned::to_owned),
             request_id: "r".to_owned(),
         };
-        assert!(refused(error(None)).lines().contains("hint: user, password or second factor"));
+        assert!(
+            refused(error(None))
+                .lines()
+                .contains("hint: user, password or second factor")
+        );
         assert_eq!(
             refused(error(Some("look up"))).lines(),
             "error: invalid credentials\nhint: look up\n"

@@ -54,11 +54,7 @@ impl LsArgs {
         let has = |(name, value): &(String, String)| node.labels.get(name) == Some(value);
         let labels = label_text(&node.labels);
         let text = format!("{} {} {} {labels}", node.hostname, node.host_id, node.addr).to_lowercase();
-        self.labels.iter().all(has)
-            && self
-                .search
-                .iter()
-                .all(|word| text.contains(&word.to_lowercase()))
+        self.labels.iter().all(has) && self.search.iter().all(|word| text.contains(&word.to_lowercase()))
     }
 }
 

@@ -130,7 +130,13 @@ impl LsArgs {
                     added,
                     last_used,
                 } = row.clone();
-                [name, kind, added, last_used.unwrap_or_else(|| "never".to_owned()), id]
+                [
+                    name,
+                    kind,
+                    added,
+                    last_used.unwrap_or_else(|| "never".to_owned()),
+                    id,
+                ]
             });
             let codes = me.recovery_codes_left;
             format!(
@@ -161,7 +167,10 @@ fn find<'a>(rows: &'a [SecondFactorRow], which: &str) -> Result<&'a str, Failure
             format!("several second factors are called {which:?}"),
             "name it by its id: `signet mfa ls`",
         )),
-        (None, _) => Err(Failure::usage(format!("you have no second factor {which:?}"), hint)),
+        (None, _) => Err(Failure::usage(
+            format!("you have no second factor {which:?}"),
+            hint,
+        )),
     }
 }
 

@@ -139,19 +139,21 @@ impl Jump {
             Ok(channel) => Ok(channel.into_stream()),
             Err(russh::Error::ChannelOpenFailure(failure)) => {
                 let reason = self.said.refusal(failure.description()).await;
-                Err(
-                    Failure::unreachable_in_words(format!("the proxy does not lead to {}: {reason}", target.node))
-                        .with_hint("see which servers you may reach, and whether they are online: `signet ls`"),
-                )
+                Err(Failure::unreachable_in_words(format!(
+                    "the proxy does not lead to {}: {reason}",
+                    target.node
+                ))
+                .with_hint("see which servers you may reach, and whether they are online: `signet ls`"))
             }
-            Err(error) => Err(self
-                .said
-                .or(&format!("the connection to the proxy at {} broke", self.proxy), &error)),
+            Err(error) => Err(self.said.or(
+                &format!("the connection to the proxy at {} broke", self.proxy),
+                &error,
+            )),
         }
     }
 
     /// Connects to a server through the proxy.
-    pub(crate) async fn to_node(
+    pub(crate) async fn connect(
         self,
         target: &Target,
         login: &str,
@@ -214,8 +216,8 @@ fn credential(session: &Session, now: UnixSeconds) -> Result<Credential, Failure
             session.cluster.proxy, session.login.user
         ))
     };
-    let key = PrivateKey::from_openssh(session.credentials.ssh_key.as_bytes())
-        .map_err(|_| unusable("SSH key"))?;
+    let key =
+        PrivateKey::from_openssh(session.credentials.ssh_key.as_bytes()).map_err(|_| unusable("SSH key"))?;
     let certificate = Certificate::from_openssh(session.credentials.ssh_certificate.trim())
         .map_err(|_| unusable("SSH certificate"))?;
     let authorities = authorities_of(&session.credentials.known_hosts);

@@ -45,7 +45,10 @@ impl ProxyCommand {
             && *cluster != session.cluster.name
         {
             return Err(Failure::usage(
-                format!("the cluster at {} is {}", session.cluster.proxy, session.cluster.name),
+                format!(
+                    "the cluster at {} is {}",
+                    session.cluster.proxy, session.cluster.name
+                ),
                 "name the proxy of the other one with --proxy",
             ));
         }

@@ -277,7 +277,10 @@ fn parse_file(text: &str, file: &Path) -> Result<(Profile, Login), Failure> {
 
 /// The blocks with this label, each with its first and last line.
 fn pem_blocks(text: &str, label: &str) -> Vec<String> {
-    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+    let (begin, end) = (
+        format!("-----BEGIN {label}-----"),
+        format!("-----END {label}-----"),
+    );
     let mut blocks = Vec::new();
     let mut open: Option<String> = None;
     for line in text.lines() {
@@ -345,14 +348,16 @@ mod tests {
         };
         let refused = SessionArgs::default().of_file(&file, &late).err().unwrap();
         assert!(
-            refused.lines().contains("signet login --proxy=p:3080 --user=alice"),
+            refused
+                .lines()
+                .contains("signet login --proxy=p:3080 --user=alice"),
             "{refused:?}"
         );
     }
 
     #[test]
     fn what_remains_is_said_in_words() {
-        let at = |seconds| remaining(UnixSeconds(1_000), UnixSeconds(1_000 + seconds));
+        let at = |seconds: i64| remaining(UnixSeconds(1_000), UnixSeconds(1_000 + seconds));
         assert_eq!(at(0), None);
         assert_eq!(at(-5), None);
         assert_eq!(at(59).as_deref(), Some("59 s"));

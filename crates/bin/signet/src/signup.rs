@@ -26,7 +26,7 @@ use crate::session::SessionArgs;
 #[command(after_help = "\
 Examples:
   signet signup https://proxy.example.com:3080/web/invite/TOKEN
-  signet signup TOKEN --proxy=proxy.example.com:3080 --ca-pin=sha256:HEX")]
+  signet signup TOKEN --proxy=proxy.example.com:3080 --ca-pin=sha256:7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e")]
 pub(crate) struct SignupArgs {
     /// The link, or the token at its end
     #[arg(value_name = "LINK|TOKEN")]
@@ -158,7 +158,9 @@ fn new_password() -> Result<SecretText, Failure> {
         }
         console::say("They are not the same.");
     }
-    Err(Failure::failed("no password was given twice alike, nothing was set"))
+    Err(Failure::failed(
+        "no password was given twice alike, nothing was set",
+    ))
 }
 
 /// Shows the secret of a second factor: the picture where somebody looks at it, and the words in any case.
@@ -199,7 +201,10 @@ fn parse_link(link: &str) -> Result<(Option<String>, SecretText), Failure> {
             } else {
                 format!("{authority}:443")
             };
-            (Some(proxy_address(&authority).map_err(|_| bad())?), token.unwrap_or_default())
+            (
+                Some(proxy_address(&authority).map_err(|_| bad())?),
+                token.unwrap_or_default(),
+            )
         }
         None => (None, link),
     };
@@ -238,13 +243,25 @@ mod tests {
             (proxy, token.expose().to_owned())
         };
         let both = |proxy: &str| (Some(proxy.to_owned()), "ab12".to_owned());
-        assert_eq!(parse("https://p.example.com:3080/web/invite/ab12"), both("p.example.com:3080"));
-        assert_eq!(parse("https://p.example.com/invite/ab12/"), both("p.example.com:443"));
-        assert_eq!(parse("https://p.example.com:3080/web/invite#ab12"), both("p.example.com:3080"));
+        assert_eq!(
+            parse("https://p.example.com:3080/web/invite/ab12"),
+            both("p.example.com:3080")
+        );
+        assert_eq!(
+            parse("https://p.example.com/invite/ab12/"),
+            both("p.example.com:443")
+        );
+        assert_eq!(
+            parse("https://p.example.com:3080/web/invite#ab12"),
+            both("p.example.com:3080")
+        );
         assert_eq!(parse(" ab12\n"), (None, "ab12".to_owned()));
         for bad in ["", "https://p", "http://p/x", "https://p/a b", "a b"] {
             let refused = parse_link(bad).err().unwrap();
-            assert!(!refused.lines().contains("a b"), "what may be a secret is not repeated");
+            assert!(
+                !refused.lines().contains("a b"),
+                "what may be a secret is not repeated"
+            );
         }
     }
 

@@ -91,13 +91,16 @@ impl SshArgs {
         // What cannot be listened on is said before anybody is connected to.
         let mut listeners = Vec::new();
         for forward in &self.local {
-            listeners.push((forward::bind(&forward.listen).await?, Some(forward.target.clone())));
+            listeners.push((
+                forward::bind(&forward.listen).await?,
+                Some(forward.target.clone()),
+            ));
         }
         for listen in &self.dynamic {
             listeners.push((forward::bind(listen).await?, None));
         }
         let jump = path::to_proxy(&session, environment).await?;
-        let node = Arc::new(jump.to_node(&target, &login, incoming.clone()).await?);
+        let node = Arc::new(jump.connect(&target, &login, incoming.clone()).await?);
         let mut served = JoinSet::new();
         for (listener, target) in listeners {
             served.spawn(forward::serve(listener, target, Arc::clone(&node)));
@@ -108,12 +111,9 @@ impl SshArgs {
         }
         let interaction = Interaction {
             command: (!self.command.is_empty()).then(|| self.command.join(" ")),
-            terminal: self.wants_terminal().then(|| {
-                environment
-                    .terminal
-                    .clone()
-                    .unwrap_or_else(|| "dumb".to_owned())
-            }),
+            terminal: self
+                .wants_terminal()
+                .then(|| environment.terminal.clone().unwrap_or_else(|| "dumb".to_owned())),
             with_input: !self.no_input,
             lends_agent: self.agent,
         };
@@ -153,10 +153,7 @@ impl SshArgs {
         for forward in &self.remote {
             let Forward { listen, target } = forward;
             let insert = |port: u32| {
-                let mut forwards = incoming
-                    .forwards
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut forwards = incoming.forwards.lock().unwrap_or_else(PoisonError::into_inner);
                 forwards.insert(port, target.clone());
             };
             let port = u32::from(listen.port);

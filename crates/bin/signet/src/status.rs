@@ -82,8 +82,9 @@ impl StatusArgs {
         let profile = arguments
             .profile(environment)?
             .ok_or_else(Failure::not_logged_in)?;
-        let is_other =
-            |other: &Profile| other.proxy != profile.proxy && other.login.is_some() && arguments.identity.is_none();
+        let is_other = |other: &Profile| {
+            other.proxy != profile.proxy && other.login.is_some() && arguments.identity.is_none()
+        };
         let others = environment.home.profiles()?.into_iter().filter(is_other);
         let others = others.map(|other| Entry::new(other, now)).collect();
         let status = Status {

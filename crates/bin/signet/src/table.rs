@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn tables_and_listings_align() {
-        let rows = [["web-1".to_owned(), "yes".to_owned()], [String::new(), "x".to_owned()]];
+        let rows = [
+            ["web-1".to_owned(), "yes".to_owned()],
+            [String::new(), "x".to_owned()],
+        ];
         assert_eq!(
             table(["node", "online"], rows),
             "node  online\n----- ------\nweb-1 yes\n      x\n"
@@ -103,7 +106,10 @@ mod tests {
 
     #[test]
     fn control_characters_are_shown_not_sent() {
-        assert_eq!(visible("a\x1b[31mb\u{202e}c\td"), "a\\u{1b}[31mb\\u{202e}c\\u{9}d");
+        assert_eq!(
+            visible("a\x1b[31mb\u{202e}c\td"),
+            "a\\u{1b}[31mb\\u{202e}c\\u{9}d"
+        );
         assert_eq!(table(["x"], [["a\nb".to_owned()]]), "x\n-------\na\\u{a}b\n");
     }
 }

@@ -97,7 +97,15 @@ mod tests {
             Target::parse_with_port("root@web-1:22"),
             Ok(target(Some("root"), "web-1", Some(22)))
         );
-        for bad in ["", "@web", "root@", "-oProxyCommand=x", "root@-x", "a b", "web:22"] {
+        for bad in [
+            "",
+            "@web",
+            "root@",
+            "-oProxyCommand=x",
+            "root@-x",
+            "a b",
+            "web:22",
+        ] {
             assert!(Target::parse(bad).is_err(), "{bad}");
         }
         for bad in ["web", "web:0", "web:x", ":22"] {

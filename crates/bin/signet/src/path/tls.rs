@@ -107,11 +107,13 @@ impl ServerCertVerifier for Recognised {
             verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
         };
         let own = check(&self.own, &self.cluster).or_else(|_| check(&self.own, server_name));
-        own.or_else(|error| match self.web().and_then(|web| check(&web, server_name)) {
-            Ok(verified) => Ok(verified),
-            // What the cluster's own authority says is what counts here.
-            Err(_) => Err(error),
-        })
+        own.or_else(
+            |error| match self.web().and_then(|web| check(&web, server_name)) {
+                Ok(verified) => Ok(verified),
+                // What the cluster's own authority says is what counts here.
+                Err(_) => Err(error),
+            },
+        )
     }
 
     fn verify_tls12_signature(

@@ -59,7 +59,11 @@ impl Escape {
                 Self::Within
             };
         }
-        if wants_help { Typed::Help(send) } else { Typed::Send(send) }
+        if wants_help {
+            Typed::Help(send)
+        } else {
+            Typed::Send(send)
+        }
     }
 }
 

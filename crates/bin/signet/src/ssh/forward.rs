@@ -185,11 +185,23 @@ mod tests {
             ("127.0.0.1:0:db:5432", forward(Some("127.0.0.1"), 0, "db:5432")),
             ("*:1:h:2", forward(Some("*"), 1, "h:2")),
             (":1:h:2", forward(Some(""), 1, "h:2")),
-            ("[::1]:1:[2001:db8::1]:2", forward(Some("::1"), 1, "[2001:db8::1]:2")),
+            (
+                "[::1]:1:[2001:db8::1]:2",
+                forward(Some("::1"), 1, "[2001:db8::1]:2"),
+            ),
         ] {
             assert_eq!(Forward::parse(text), Ok(expected), "{text}");
         }
-        for bad in ["", "1", "1:h", "1:h:0", "x:h:1", "1::2", "[::1:1:h:2", "1:2:3:4:5"] {
+        for bad in [
+            "",
+            "1",
+            "1:h",
+            "1:h:0",
+            "x:h:1",
+            "1::2",
+            "[::1:1:h:2",
+            "1:2:3:4:5",
+        ] {
             assert!(Forward::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(

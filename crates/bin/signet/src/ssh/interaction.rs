@@ -14,6 +14,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::ended;
 use super::escape;
@@ -81,9 +82,10 @@ impl Interaction {
         let raw = if is_typed { Raw::begin() } else { None };
         let writer = Writer::start();
         let (cut, is_cut) = oneshot::channel();
+        let mut passing = JoinSet::new();
         if self.with_input {
             let escape = raw.is_some().then(Escape::default);
-            tokio::spawn(pass_input(
+            passing.spawn(pass_input(
                 read_input(),
                 Arc::clone(&writing),
                 escape,
@@ -105,6 +107,8 @@ impl Interaction {
         }
         .run(reading, signals, is_cut)
         .await;
+        // Who waits for keys lets go of the output, so that it can end.
+        passing.shutdown().await;
         writer.finish();
         drop(raw);
         outcome
@@ -149,7 +153,9 @@ async fn pass_input(
             Some(Typed::Cut(bytes)) => (Bytes::from(bytes), true),
             Some(Typed::Help(bytes)) => {
                 // Nobody who asked is there any more when this fails.
-                let _ = output.send(Output::Err(Bytes::from_static(escape::HELP.as_bytes()))).await;
+                let _ = output
+                    .send(Output::Err(Bytes::from_static(escape::HELP.as_bytes())))
+                    .await;
                 (Bytes::from(bytes), false)
             }
         };
@@ -269,18 +275,11 @@ impl Exchange<'_> {
     }
 
     /// Takes a message. Returns the exit code when there is nothing more to wait for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open")]
     async fn take(&mut self, message: ChannelMsg) -> Result<Option<u8>, Failure> {
         match message {
-            ChannelMsg::Data { data } => {
-                if self.output.send(Output::Out(data)).await.is_err() {
-                    return Ok(Some(UNREAD));
-                }
-            }
-            ChannelMsg::ExtendedData { data, ext: STDERR } => {
-                if self.output.send(Output::Err(data)).await.is_err() {
-                    return Ok(Some(UNREAD));
-                }
-            }
+            ChannelMsg::Data { data } => return Ok(self.show(Output::Out(data)).await),
+            ChannelMsg::ExtendedData { data, ext: STDERR } => return Ok(self.show(Output::Err(data)).await),
             ChannelMsg::ExitStatus { exit_status } => {
                 self.code = Some(u8::try_from(exit_status).unwrap_or(FAILED));
             }
@@ -305,12 +304,20 @@ impl Exchange<'_> {
                     );
                 }
                 Some(Asked::Terminal) => console::say("signet: the server gives no terminal"),
-                Some(Asked::Agent) => console::say("signet: the server takes no agent: your roles do not allow it"),
+                Some(Asked::Agent) => {
+                    console::say("signet: the server takes no agent: your roles do not allow it")
+                }
                 None => {}
             },
+            // What concerns servers, windows, and ends that are told otherwise.
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Passes output on. Returns the exit code when nobody reads it any more.
+    async fn show(&self, output: Output) -> Option<u8> {
+        self.output.send(output).await.is_err().then_some(UNREAD)
     }
 
     async fn resize(&self) {

@@ -59,12 +59,8 @@ where
     S: AsyncBufRead + AsyncWrite + Unpin,
 {
     match stream.read_u8().await? {
-        4 => Ok(asked_by_four(stream)
-            .await?
-            .map(|target| (Version::Four, target))),
-        5 => Ok(asked_by_five(stream)
-            .await?
-            .map(|target| (Version::Five, target))),
+        4 => Ok(asked_by_four(stream).await?.map(|target| (Version::Four, target))),
+        5 => Ok(asked_by_five(stream).await?.map(|target| (Version::Five, target))),
         _ => Ok(None),
     }
 }
@@ -103,9 +99,7 @@ where
     stream.read_exact(&mut methods).await?;
     // Without authentication, or not at all.
     let is_possible = methods.contains(&0);
-    stream
-        .write_all(&[5, if is_possible { 0 } else { 0xff }])
-        .await?;
+    stream.write_all(&[5, if is_possible { 0 } else { 0xff }]).await?;
     stream.flush().await?;
     if !is_possible {
         return Ok(None);

@@ -84,7 +84,6 @@ fn encode(termios: &Termios) -> Vec<(Pty, u32)> {
 }
 
 /// A special character; 255 is none on the wire, as 0 is here.
-#[expect(clippy::indexing_slicing, reason = "the index type has only values that are inside")]
 fn code(termios: &Termios, index: SpecialCodeIndex) -> u8 {
     match termios.special_codes[index] {
         0 => u8::MAX,

@@ -11,10 +11,12 @@ use anyhow::{Context as _, bail};
 use crate::workspace::run;
 
 /// What tests need, each for the reason beside it.
-const PACKAGES: [(&str, &str); 24] = [
+const PACKAGES: [(&str, &str); 26] = [
     ("openssl", "verifies certificates and signatures"),
     ("openssh-client", "logs in with certificates and prints them"),
     ("openssh-server", "accepts certificates"),
+    ("rsync", "copies through OpenSSH"),
+    ("oathtool", "makes one-time codes"),
     ("softhsm2", "a PKCS#11 token"),
     ("opensc", "looks into PKCS#11 tokens"),
     ("opencryptoki", "another PKCS#11 token, RSA only"),

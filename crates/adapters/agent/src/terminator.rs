@@ -128,16 +128,11 @@ impl Shared {
             Arc::clone(servers.entry(row.host_id.clone()).or_default())
         };
         let mut place = place.lock().await;
-        if let Some(server) = place.as_ref().filter(|server| server.row == *row) {
+        if let Some(server) = place.as_mut().filter(|server| server.row == *row) {
             if Instant::now() >= server.renew {
                 let (key, shown) = self.host_key(row).await?;
                 server.host_keys.replace(vec![key]).map_err(fault)?;
-                let renew = Instant::now() + shown;
-                let node = server.node.clone();
-                if let Some(server) = place.as_mut() {
-                    server.renew = renew;
-                }
-                return Ok(node);
+                server.renew = Instant::now() + shown;
             }
             return Ok(server.node.clone());
         }

@@ -1,4 +1,4 @@
-//! `POST /v1/agent/openssh_certificate`: for one connection of a proxy to a server without an agent.
+//! `POST /v1/agent/openssh_certificate` and `…/openssh_host_certificate`: for connections through a proxy to a server without an agent.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,15 +12,21 @@ use access::Role;
 use access::UserTraits;
 use api_types::OpensshCertificateAnswer;
 use api_types::OpensshCertificateRequest;
+use api_types::OpensshHostCertificateAnswer;
+use api_types::OpensshHostCertificateRequest;
 use authority::AuthorityType;
 use authority::KeyForm;
 use cluster::IssueSsh;
+use enrollment::HostId;
 use key::PublicKey;
+use names::HostName;
 use names::Principal;
 use names::Ttl;
 use names::UserName;
 use profile::SshProfile;
 use profile::SshRequest;
+use resource::Document;
+use resource::NodeSpec;
 use resource::ResourceName;
 use resource::SubKind;
 use resource::SystemRole;
@@ -39,6 +45,10 @@ use crate::problem::malformed;
 
 /// Long enough for one log-in, whatever the clocks say.
 const LIFE: Ttl = Ttl::from_seconds(60);
+/// Long enough that clients which look at the certificate again when keys are exchanged anew do not end a session of a working day.
+const HOST_LIFE: Ttl = Ttl::from_seconds(24 * 3_600);
+/// How long a proxy shows one to new connections. Rotations and changed names come through with the next.
+const HOST_SHOWN_SECONDS: u64 = 600;
 
 pub(crate) async fn issue(access: &Access, asked: &Asked) -> Result<OpensshCertificateAnswer, Problem> {
     let host = access.machine(asked, &[SystemRole::Proxy]).await?;
@@ -59,13 +69,7 @@ pub(crate) async fn issue(access: &Access, asked: &Asked) -> Result<OpensshCerti
         why,
     };
     check(access, &certificate, &login, source).map_err(refuse)?;
-    let node = access.enrollment.node(None, &host_id).await?;
-    let node = node.filter(|node| node.node.spec.sub_kind == SubKind::Openssh);
-    let node = node.ok_or(Problem::NotFound {
-        what: "server without an agent",
-        name: host_id,
-    })?;
-    let node = &node.node;
+    let node = server(access, host_id).await?;
     let view = NodeView {
         host_id: node.metadata.name.as_str(),
         hostname: &node.spec.hostname,
@@ -118,6 +122,56 @@ pub(crate) async fn issue(access: &Access, asked: &Asked) -> Result<OpensshCerti
         not_after: issued.not_after.to_string(),
         allowed_by,
     })
+}
+
+/// Issues what a proxy shows in the place of a server without an agent. It is good for the names of that server alone, which nobody else
+/// can have.
+pub(crate) async fn issue_host(
+    access: &Access,
+    asked: &Asked,
+) -> Result<OpensshHostCertificateAnswer, Problem> {
+    let host = access.machine(asked, &[SystemRole::Proxy]).await?;
+    let OpensshHostCertificateRequest {
+        host_id,
+        ssh_public_key,
+    } = asked.plain.document()?;
+    let node = server(access, host_id).await?;
+    let mut names = access.enrollment.openssh_names(&node)?;
+    // Only what has the form of an id is nobody's name.
+    if let Ok(id) = HostId::parse(node.metadata.name.as_str())
+        && let Ok(id) = HostName::parse(&id.to_string())
+    {
+        names.push(id);
+    }
+    let issue = IssueSsh {
+        request: SshRequest::Host {
+            names,
+            roles: Vec::new(),
+        },
+        subject_key: convert::ssh_key("ssh_public_key", &ssh_public_key)?,
+        ttl: Some(HOST_LIFE),
+        allowed_by: format!("node/{}", node.metadata.name),
+    };
+    let issued = access
+        .service
+        .cluster()
+        .issue_server_ssh(&host.actor(), &issue)
+        .await?;
+    Ok(OpensshHostCertificateAnswer {
+        ssh_certificate: crate::agents::ssh_line(&issued.document),
+        show_seconds: HOST_SHOWN_SECONDS,
+    })
+}
+
+/// The server without an agent of this id.
+async fn server(access: &Access, host_id: String) -> Result<Document<NodeSpec>, Problem> {
+    let node = access.enrollment.node(None, &host_id).await?;
+    let node = node.filter(|node| node.node.spec.sub_kind == SubKind::Openssh);
+    let node = node.ok_or(Problem::NotFound {
+        what: "server without an agent",
+        name: host_id,
+    })?;
+    Ok(node.node)
 }
 
 /// Whether the certificate is good now, for this account, from there.

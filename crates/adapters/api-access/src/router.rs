@@ -195,6 +195,7 @@ async fn private(access: &Access, route: AccessRoute, asked: &Asked) -> Result<R
         AccessRoute::AgentEvents => json(events::record(access, asked).await),
         AccessRoute::AgentNodes => json(nodes::every(access, asked).await),
         AccessRoute::AgentOpensshCertificate => json(openssh::issue(access, asked).await),
+        AccessRoute::AgentOpensshHostCertificate => json(openssh::issue_host(access, asked).await),
         AccessRoute::Me => json(people::me(access, asked).await),
         AccessRoute::ReauthenticateBegin => json(people::reauthenticate_begin(access, asked).await),
         AccessRoute::ReauthenticateFinish => json(people::reauthenticate(access, asked).await),
@@ -243,7 +244,8 @@ async fn public(access: &Access, route: AccessRoute, plain: &Plain) -> Result<Re
         | AccessRoute::AgentRenew
         | AccessRoute::AgentEvents
         | AccessRoute::AgentNodes
-        | AccessRoute::AgentOpensshCertificate => nothing(plain.uri.path()),
+        | AccessRoute::AgentOpensshCertificate
+        | AccessRoute::AgentOpensshHostCertificate => nothing(plain.uri.path()),
     }
 }
 

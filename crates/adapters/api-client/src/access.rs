@@ -28,6 +28,8 @@ use api_types::NewSecondFactorRequest;
 use api_types::NodeRow;
 use api_types::OpensshCertificateAnswer;
 use api_types::OpensshCertificateRequest;
+use api_types::OpensshHostCertificateAnswer;
+use api_types::OpensshHostCertificateRequest;
 use api_types::Ping;
 use api_types::PrivilegeToken;
 use api_types::ReauthenticateRequest;
@@ -215,6 +217,16 @@ impl Client {
         request: &OpensshCertificateRequest,
     ) -> Result<OpensshCertificateAnswer, ClientError> {
         self.at(AccessRoute::AgentOpensshCertificate, &[])
+            .send_document(request)
+            .await
+    }
+
+    /// A host certificate for the names of a server without an agent, for a proxy.
+    pub async fn agent_openssh_host_certificate(
+        &self,
+        request: &OpensshHostCertificateRequest,
+    ) -> Result<OpensshHostCertificateAnswer, ClientError> {
+        self.at(AccessRoute::AgentOpensshHostCertificate, &[])
             .send_document(request)
             .await
     }

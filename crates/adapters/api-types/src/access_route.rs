@@ -50,6 +50,8 @@ pub enum AccessRoute {
     AgentNodes,
     /// `POST /v1/agent/openssh_certificate`.
     AgentOpensshCertificate,
+    /// `POST /v1/agent/openssh_host_certificate`.
+    AgentOpensshHostCertificate,
     /// `POST /webapi/join`.
     Join,
     /// `POST /webapi/login/begin`.
@@ -66,7 +68,7 @@ pub enum AccessRoute {
 
 impl AccessRoute {
     /// Every route.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Me,
         Self::ReauthenticateBegin,
         Self::ReauthenticateFinish,
@@ -90,6 +92,7 @@ impl AccessRoute {
         Self::AgentEvents,
         Self::AgentNodes,
         Self::AgentOpensshCertificate,
+        Self::AgentOpensshHostCertificate,
         Self::Join,
         Self::LoginBegin,
         Self::LoginFinish,
@@ -121,6 +124,7 @@ impl AccessRoute {
             Self::AgentEvents => "/v1/agent/events",
             Self::AgentNodes => "/v1/agent/nodes",
             Self::AgentOpensshCertificate => "/v1/agent/openssh_certificate",
+            Self::AgentOpensshHostCertificate => "/v1/agent/openssh_host_certificate",
             Self::Join => "/webapi/join",
             Self::LoginBegin => "/webapi/login/begin",
             Self::LoginFinish => "/webapi/login/finish",
@@ -154,6 +158,7 @@ impl AccessRoute {
             | Self::AgentRenew
             | Self::AgentEvents
             | Self::AgentOpensshCertificate
+            | Self::AgentOpensshHostCertificate
             | Self::Join
             | Self::LoginBegin
             | Self::LoginFinish

@@ -279,3 +279,23 @@ pub struct OpensshCertificateAnswer {
     /// What allowed it.
     pub allowed_by: String,
 }
+
+/// The body of `POST /v1/agent/openssh_host_certificate`: a proxy asks for what it shows those who want to reach a server without an
+/// agent, since it speaks with them in the server's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpensshHostCertificateRequest {
+    /// The server's id.
+    pub host_id: String,
+    /// A key that the proxy made for this server, a line as in `authorized_keys`.
+    pub ssh_public_key: String,
+}
+
+/// A host certificate for the names of one server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpensshHostCertificateAnswer {
+    /// The certificate, a line.
+    pub ssh_certificate: String,
+    /// For how many seconds from now it may be shown; another is asked for then.
+    pub show_seconds: u64,
+}

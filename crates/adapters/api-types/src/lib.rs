@@ -29,8 +29,9 @@ mod words;
 pub use access_route::AccessRoute;
 pub use agents::{
     AgentEvent, AgentEventsRequest, AgentView, AgentViewParameters, HeartbeatAnswer, HeartbeatRequest,
-    JoinAnswer, JoinRequest, NodeRow, OpensshCertificateAnswer, OpensshCertificateRequest, RenewRequest,
-    TokenAnswer, TokenRequest, TrustBundle, TrustedKey,
+    JoinAnswer, JoinRequest, NodeRow, OpensshCertificateAnswer, OpensshCertificateRequest,
+    OpensshHostCertificateAnswer, OpensshHostCertificateRequest, RenewRequest, TokenAnswer, TokenRequest,
+    TrustBundle, TrustedKey,
 };
 pub use alert::{Alert, Severity};
 pub use audit::{AuditVerdict, EventPage, EventParameters};

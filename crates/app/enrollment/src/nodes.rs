@@ -268,11 +268,11 @@ impl Enrollment {
         }
     }
 
-    /// The names of a server without an agent.
-    pub(crate) fn openssh_names(
-        &self,
-        node: &Document<NodeSpec>,
-    ) -> Result<Vec<names::HostName>, EnrollmentError> {
+    /// The names that a server without an agent has to itself: its own, and that in the cluster.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when it has a name that none can have.
+    pub fn openssh_names(&self, node: &Document<NodeSpec>) -> Result<Vec<names::HostName>, EnrollmentError> {
         let hostname = host_names::parse("spec.hostname", &node.spec.hostname)?;
         let wish = Wish {
             node_name: &hostname,

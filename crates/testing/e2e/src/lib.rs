@@ -30,7 +30,7 @@ pub use dialogue::Dialogue;
 pub use disk::{base64_decode, files_below, files_with, files_with_plain_keys};
 pub use failure::fail;
 pub use machine::{Joining, Machine};
-pub use person::{Code, Person, account};
+pub use person::{Code, PASSWORD, Person, account};
 pub use phase::{Phase, rotate};
 pub use settings::{Aws, CaKeys, HOST, Settings, Token};
 pub use signet::{Prepared, Signet};

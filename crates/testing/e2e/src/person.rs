@@ -13,9 +13,10 @@ use crate::dialogue::Dialogue;
 use crate::failure::{OrFail as _, fail};
 use crate::programs;
 use crate::signet::clean_environment;
-use crate::{Signet, text_at};
+use crate::{EVENT_PATIENCE, HOST, Signet, text_at};
 
-const PASSWORD: &str = "correct horse battery staple 9";
+/// Everybody's password here.
+pub const PASSWORD: &str = "correct horse battery staple 9";
 /// A code may come one step early, and steps pass by themselves.
 const STEPS_LIMIT: Duration = Duration::from_secs(4 * STEP_SECONDS);
 
@@ -194,6 +195,27 @@ impl Person {
         let rows = self.json(&["ls"]);
         let rows = rows.as_array().or_fail("read hosts as a list");
         rows.iter().find(|row| text_at(row, "/hostname") == name).cloned()
+    }
+
+    /// Waits until a host is online, and returns its row.
+    #[track_caller]
+    #[must_use]
+    pub fn sees(&self, signet: &Signet, name: &str) -> Value {
+        let row = wait_until(Instant::now() + EVENT_PATIENCE, || {
+            self.host(name)
+                .filter(|row| row.get("online") == Some(&Value::Bool(true)))
+        });
+        row.unwrap_or_else(|| fail(format!("{name} is not online\nsignetd's log:\n{}", signet.log())))
+    }
+
+    /// `signetctl users add`, `signet signup` and `signet login`; then waits until they see the cluster's own host.
+    #[track_caller]
+    #[must_use]
+    pub fn logged_in(signet: &Signet, name: &str, roles: &str) -> Self {
+        let mut person = Self::sign_up(signet, name, roles);
+        person.log_in(signet);
+        let _row = person.sees(signet, HOST);
+        person
     }
 
     /// `signet ssh ACCOUNT@host -- command`.

@@ -5,10 +5,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use parts::place::program as program_of_system;
 use parts::port::Reserved;
 use parts::process::{Guarded, Outcome, run, run_within};
 use tempfile::TempDir;
 
+use crate::dialogue::Dialogue;
 use crate::failure::{OrFail as _, fail};
 use crate::programs;
 use crate::settings::{Ports, Settings};
@@ -181,16 +183,34 @@ impl Signet {
     #[track_caller]
     pub fn ctl_remote(&self, identity: &Path, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(programs::signetctl());
-        command
-            .args([
-                "--auth-server",
-                &format!("127.0.0.1:{}", self.api_port()),
-                "--identity",
-            ])
-            .arg(identity)
-            .args(arguments);
+        command.args(self.remote_words(identity, arguments));
         clean_environment(&mut command, self.directory());
         run(&mut command).or_fail("run signetctl")
+    }
+
+    /// The same in a terminal, where somebody may be asked; `name` is for its files.
+    #[track_caller]
+    #[must_use]
+    pub fn ctl_remote_in_terminal(&self, name: &str, identity: &Path, arguments: &[&str]) -> Dialogue {
+        let program = programs::signetctl().display().to_string();
+        let words = [vec![program], self.remote_words(identity, arguments)].concat();
+        if words.iter().any(|word| word.contains([' ', '\'', '$'])) {
+            fail(format!("a shell would read these words otherwise: {words:?}"));
+        }
+        let mut command = Command::new(program_of_system("script").or_fail("find a terminal"));
+        command
+            .args(["--quiet", "--return", "--flush", "--command", &words.join(" ")])
+            .arg("/dev/null");
+        clean_environment(&mut command, self.directory());
+        Dialogue::start(name, self.directory(), command)
+    }
+
+    fn remote_words(&self, identity: &Path, arguments: &[&str]) -> Vec<String> {
+        let server = format!("127.0.0.1:{}", self.api_port());
+        let identity = identity.display().to_string();
+        let fixed = ["--auth-server", &server, "--identity", &identity];
+        let words = fixed.iter().chain(arguments);
+        words.map(|word| (*word).to_owned()).collect()
     }
 
     /// Runs `signetctl`, which has to succeed, and returns its standard output.

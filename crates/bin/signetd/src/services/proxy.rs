@@ -7,6 +7,7 @@ use std::time::Duration;
 use agent::Agent;
 use agent::HostIdentity;
 use agent::NodeResolver;
+use agent::OpensshHosts;
 use agent::ProxyEvents;
 use agent::ProxyGate;
 use agent::Spool;
@@ -121,6 +122,12 @@ pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool
         router,
     } = bound;
     let gate: Arc<dyn Gate> = Arc::new(ProxyGate::new(agent.known(), Arc::clone(&machine.clock)));
+    let openssh_hosts = Arc::new(OpensshHosts::new(
+        Arc::clone(&agent),
+        Arc::clone(&spool),
+        Arc::clone(&machine.clock),
+        Arc::clone(&machine.entropy),
+    ));
     let events = Arc::new(ProxyEvents::new(
         spool,
         agent.host_id(),
@@ -130,7 +137,10 @@ pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool
     let tunnels = Arc::new(Tunnels::new(TunnelLimits::DEFAULT, Arc::clone(&machine.clock)));
     let ssh = Arc::new(SshProxy::new(SshParts {
         gate: Arc::clone(&gate),
-        resolver: Arc::new(NodeResolver::new(Arc::clone(&agent), None)),
+        resolver: Arc::new(NodeResolver::new(
+            Arc::clone(&agent),
+            Some(Arc::clone(&openssh_hosts)),
+        )),
         dialer: Arc::new(Dialer::new(Arc::clone(&tunnels), CONNECT)),
         events: Arc::clone(&events) as Arc<dyn proxy::Events>,
         clock: Arc::clone(&machine.clock),
@@ -169,6 +179,7 @@ pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool
         web.run_public(public, ConnectionLimits::WEB, stop.clone()),
         ssh_listener.run_ssh(ssh, ConnectionLimits::WEB, stop)
     );
+    openssh_hosts.stop().await;
     for task in [presenting, cutting, following] {
         task.abort();
     }

@@ -1,0 +1,258 @@
+//! OpenSSH's own clients through the proxy, and what is not let in.
+
+#![cfg(test)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use e2e::{EVENT_PATIENCE, HOST, PASSWORD, Person, Settings, Signet, SshCredential, account, files_below};
+use parts::place::program;
+use parts::process::{Outcome, run, run_ok, wait_until};
+use parts::ssh::{Client, Login, SignRequest, ssh_keygen, ssh_keygen_list, ssh_keygen_sign};
+
+const CLUSTER: &str = "prod.example.com";
+
+/// The key and certificate that a log-in stored.
+fn credential(person: &Person) -> SshCredential {
+    let files = files_below(&person.home());
+    let certificate = files
+        .iter()
+        .find(|file| file.to_string_lossy().ends_with("-cert.pub"));
+    let certificate = certificate.unwrap_or_else(|| panic!("no SSH certificate among {files:?}"));
+    let name = certificate.file_name().unwrap().to_str().unwrap();
+    SshCredential {
+        key: certificate.with_file_name(name.strip_suffix("-cert.pub").unwrap()),
+        certificate: certificate.clone(),
+    }
+}
+
+/// Runs a program of OpenSSH, or one that uses it, in a directory.
+fn openssh(person: &Person, directory: &Path, words: &[&str]) -> Outcome {
+    let mut command = Command::new(program(words[0]).unwrap());
+    command.args(&words[1..]).current_dir(directory);
+    run(command.env("SIGNET_HOME", person.home())).unwrap()
+}
+
+#[track_caller]
+fn good(outcome: Outcome, signet: &Signet) -> Outcome {
+    assert!(outcome.success(), "{}\n{}", outcome.text(), signet.log());
+    outcome
+}
+
+#[test]
+fn ssh_scp_sftp_and_rsync_go_through_the_proxy_by_the_printed_configuration() {
+    let signet = Signet::start(Settings::whole());
+    let alice = Person::logged_in(&signet, "alice", "access");
+
+    // 1. What was issued, as ssh-keygen reads it.
+    let listed = ssh_keygen_list(&credential(&alice).certificate).unwrap();
+    for word in ["user certificate", "Key ID: \"alice\"", "permit-pty", &account(), "roles@signet.dev"] {
+        assert!(listed.contains(word), "{word}: {listed}");
+    }
+
+    // 2. The block by which OpenSSH goes through `signet`, and the one by which it goes through the proxy's SSH by itself.
+    let jump = format!("--jump=localhost:{}", signet.jump_port());
+    for (way, arguments) in [("program", vec!["config"]), ("jump", vec!["config", &jump])] {
+        let place = alice.directory().join(way);
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("config"), alice.ok(&arguments)).unwrap();
+        let host = format!("{}@{HOST}.{CLUSTER}", account());
+
+        // 3. ssh.
+        let ran = openssh(&alice, &place, &["ssh", "-F", "config", &host, "echo in; exit 5"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (5, "in\n"), "{way}: {}\n{}", ran.stderr, signet.log());
+
+        // 4. scp there and back.
+        let bytes: Vec<u8> = (0_u32..400_000).flat_map(u32::to_le_bytes).collect();
+        fs::write(place.join("sent"), &bytes).unwrap();
+        let there = place.join("there").display().to_string();
+        let remote = format!("{host}:{there}");
+        good(openssh(&alice, &place, &["scp", "-F", "config", "sent", &remote]), &signet);
+        good(openssh(&alice, &place, &["scp", "-F", "config", &remote, "back"]), &signet);
+        assert!(fs::read(place.join("back")).unwrap() == bytes, "{way}: scp changed the file");
+
+        // 5. sftp.
+        let batch = format!("put sent {there}-2\nls -l {there}-2\nget {there}-2 back-2\nrm {there}-2\n");
+        fs::write(place.join("batch"), batch).unwrap();
+        let listed = good(openssh(&alice, &place, &["sftp", "-F", "config", "-b", "batch", &host]), &signet);
+        assert!(listed.stdout.contains("1600000"), "{}", listed.stdout);
+        assert!(fs::read(place.join("back-2")).unwrap() == bytes, "{way}: sftp changed the file");
+        assert!(!Path::new(&format!("{there}-2")).exists());
+
+        // 6. rsync.
+        fs::create_dir(place.join("tree")).unwrap();
+        for name in ["a", "b"] {
+            fs::write(place.join("tree").join(name), &bytes[..1000]).unwrap();
+        }
+        let copy = format!("{host}:{}/", place.join("copy").display());
+        good(openssh(&alice, &place, &["rsync", "-a", "-e", "ssh -F config", "tree/", &copy]), &signet);
+        assert_eq!(fs::read(place.join("copy/b")).unwrap(), &bytes[..1000]);
+
+        // 7. The log has the files.
+        let who = ("user", "alice");
+        let sent = signet.event("scp", &[who, ("path", &format!("{there}-2"))]);
+        assert!(sent.text("action").starts_with("sftp"), "{sent:?}");
+        let _event = signet.event("subsystem", &[who, ("name", "sftp")]);
+    }
+
+    // 8. The host proves itself by a certificate that is good for its names.
+    let port = signet.node_port().to_string();
+    let scanned = openssh(&alice, alice.directory(), &["ssh-keyscan", "-c", "-p", &port, "127.0.0.1"]);
+    let line = scanned.stdout.lines().find(|line| line.contains("-cert-v01@openssh.com"));
+    let file = alice.directory().join("host-cert.pub");
+    let certificate = line.unwrap_or_else(|| panic!("no certificate in {scanned:?}"));
+    let (_names, certificate) = certificate.split_once("ssh-ed25519-cert").unwrap();
+    fs::write(&file, format!("ssh-ed25519-cert{certificate}\n")).unwrap();
+    let listed = ssh_keygen_list(&file).unwrap();
+    assert!(listed.contains("host certificate") && listed.contains(HOST), "{listed}");
+}
+
+/// A try to get in: where, as whom, with what.
+struct Try<'a> {
+    what: &'a str,
+    credential: &'a SshCredential,
+    login: &'a str,
+    /// What the log says of why.
+    reason: &'a str,
+}
+
+struct World {
+    signet: Signet,
+    client: Client,
+    known_hosts: String,
+}
+
+impl World {
+    fn ssh(&self, port: u16, alias: &str, attempt: &Try<'_>) -> Outcome {
+        let login = Login {
+            port,
+            user: attempt.login,
+            key: &attempt.credential.key,
+            certificate: &attempt.credential.certificate,
+            known_hosts: &self.known_hosts,
+            host_alias: Some(alias),
+        };
+        self.client.run(login, "true").unwrap()
+    }
+
+    /// Refused by the host, with an event of its own that says why.
+    fn host_refuses(&self, attempt: &Try<'_>) {
+        self.refuses(self.signet.node_port(), HOST, attempt);
+    }
+
+    /// Refused by the proxy.
+    fn proxy_refuses(&self, attempt: &Try<'_>) {
+        self.refuses(self.signet.jump_port(), "proxy", attempt);
+    }
+
+    fn refuses(&self, port: u16, place: &str, attempt: &Try<'_>) {
+        let alias = if place == HOST { HOST } else { "localhost" };
+        let before = self.signet.events("auth").len();
+        let outcome = self.ssh(port, alias, attempt);
+        assert_eq!(outcome.code, 255, "{} gets into {place}", attempt.what);
+        assert!(outcome.stderr.contains("Permission denied"), "{}: {}", attempt.what, outcome.stderr);
+        let action = format!("ssh {}@{place}", attempt.login);
+        let mut seen = Vec::new();
+        let told = wait_until(Instant::now() + EVENT_PATIENCE, || {
+            seen = self.signet.events("auth").split_off(before);
+            seen.iter()
+                .any(|event| {
+                    event.has(&[("action", &action), ("code", "SU000W")])
+                        && event.text("reason").contains(attempt.reason)
+                })
+                .then_some(())
+        });
+        assert!(told.is_some(), "{} at {place}, {:?}: {seen:#?}", attempt.what, attempt.reason);
+    }
+}
+
+#[test]
+fn certificates_that_are_not_good_here_are_refused_and_the_log_says_why() {
+    let signet = Signet::start(Settings::whole());
+    let mut alice = Person::logged_in(&signet, "alice", "access");
+    let world = World {
+        known_hosts: signet.export(&["--type=host"]),
+        client: Client::new().unwrap(),
+        signet,
+    };
+    let login = account();
+    let good = credential(&alice);
+    let attempt = |what, credential, reason| Try {
+        what,
+        credential,
+        login: &login,
+        reason,
+    };
+
+    // 1. What is good gets in: the tries below fail for their own reasons.
+    let in_host = world.ssh(world.signet.node_port(), HOST, &attempt("alice", &good, ""));
+    assert_eq!(in_host.code, 0, "{}\n{}", in_host.stderr, world.signet.log());
+
+    // 2. A certificate of another cluster.
+    let stranger = Signet::start(Settings::default());
+    let foreign = stranger.sign_openssh("foreign", &["--user=alice", &format!("--logins={login}"), "--roles=access"]);
+    world.host_refuses(&attempt("another cluster's certificate", &foreign, "authority"));
+    world.proxy_refuses(&attempt("another cluster's certificate", &foreign, "authority"));
+
+    // 3. A host certificate: OpenSSH shows the key alone then.
+    let host = world.signet.sign_openssh("host", &["--host", &format!("{login},{HOST}")]);
+    world.host_refuses(&attempt("a host certificate", &host, "without a certificate"));
+    world.proxy_refuses(&attempt("a host certificate", &host, "without a certificate"));
+
+    // 4. A certificate that a user signed with their certified key.
+    let forged = world.signet.directory().join("forged");
+    ssh_keygen("ed25519", &forged).unwrap();
+    let signed = ssh_keygen_sign(SignRequest {
+        ca_key: &good.key,
+        public_key: &forged.with_extension("pub"),
+        host: false,
+        key_id: "alice",
+        principals: &[&login],
+        validity: "-1m:+1h",
+    });
+    let forged = SshCredential {
+        key: forged,
+        certificate: signed.unwrap(),
+    };
+    world.host_refuses(&attempt("a user's own certificate", &forged, "authority"));
+    world.proxy_refuses(&attempt("a user's own certificate", &forged, "authority"));
+
+    // 5. Another account than the certificate is for.
+    let elsewhere = Try {
+        login: "somebody-else",
+        ..attempt("a certificate for another account", &good, "somebody-else")
+    };
+    world.host_refuses(&elsewhere);
+
+    // 6. One that has ended: everything about it was good a minute ago.
+    let code = alice.next_code();
+    let short = alice.directory().join("short");
+    let out = format!("--out={}", short.display());
+    let made = alice.try_log_in(PASSWORD, &code, &["--ttl=1m", &out]);
+    assert!(made.success(), "{}", made.text());
+    let ended = taken_apart(&short);
+    let is_over = wait_until(Instant::now() + EVENT_PATIENCE, || {
+        let outcome = world.ssh(world.signet.node_port(), HOST, &attempt("a short one", &ended, ""));
+        (outcome.code == 255).then_some(())
+    });
+    assert!(is_over.is_some(), "a certificate for a minute does not end");
+    world.host_refuses(&attempt("an expired certificate", &ended, "certificate"));
+    world.proxy_refuses(&attempt("an expired certificate", &ended, "certificate"));
+}
+
+/// The SSH key and certificate in an identity file, as files beside it.
+fn taken_apart(identity: &Path) -> SshCredential {
+    let text = fs::read_to_string(identity).unwrap();
+    let end = "-----END OPENSSH PRIVATE KEY-----";
+    let start = text.find("-----BEGIN OPENSSH PRIVATE KEY-----").unwrap();
+    let stop = text.find(end).unwrap() + end.len();
+    let key = PathBuf::from(format!("{}-key", identity.display()));
+    let certificate = PathBuf::from(format!("{}-cert.pub", key.display()));
+    fs::write(&key, format!("{}\n", &text[start..stop])).unwrap();
+    let line = text.lines().find(|line| line.starts_with("ssh-ed25519-cert-v01@openssh.com "));
+    fs::write(&certificate, format!("{}\n", line.unwrap())).unwrap();
+    run_ok(Command::new("chmod").arg("600").arg(&key)).unwrap();
+    SshCredential { key, certificate }
+}

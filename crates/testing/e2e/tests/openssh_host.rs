@@ -1,0 +1,158 @@
+//! A server with OpenSSH and no agent, behind the proxy: plain `ssh` and `signet` reach it, and the log says so.
+
+#![cfg(test)]
+
+use std::fs::{self, read_to_string};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use e2e::{EVENT_PATIENCE, Person, Settings, Signet, account, text_at};
+use parts::process::{Outcome, run, wait_until};
+use parts::sshd::{Sshd, SshdOptions};
+
+const SERVER: &str = "legacy-1";
+const CLUSTER: &str = "prod.example.com";
+
+/// A `sshd` as `signetctl nodes register` says it is to be set up, with a host certificate for this name.
+fn sshd(signet: &Signet, certified: &str) -> Sshd {
+    let host = signet.sign_openssh(&format!("key-of-{certified}"), &[&format!("--host={certified}")]);
+    Sshd::start(&SshdOptions {
+        trusted_user_cas: signet.export(&["--type=openssh", "--format=public_keys"]),
+        host_key: read_to_string(&host.key).unwrap(),
+        host_certificate: Some(read_to_string(&host.certificate).unwrap()),
+        ..SshdOptions::default()
+    })
+    .unwrap()
+}
+
+/// Registers a server and returns its id.
+fn register(signet: &Signet, name: &str, sshd: &Sshd) -> String {
+    let made = signet.json(&[
+        "nodes",
+        "register",
+        name,
+        &format!("--addr=127.0.0.1:{}", sshd.port()),
+        "--labels=env=prod",
+    ]);
+    text_at(&made, "/metadata/name")
+}
+
+/// Waits until somebody sees a server in `signet ls`.
+fn see(signet: &Signet, person: &Person, name: &str) {
+    let row = wait_until(Instant::now() + EVENT_PATIENCE, || person.host(name));
+    assert!(row.is_some(), "{name} is not listed: {}", signet.log());
+}
+
+/// OpenSSH's `ssh` with the configuration that `signet config` prints.
+fn plain_ssh(person: &Person, host: &str, command: &str) -> Outcome {
+    let configuration = person.directory().join("ssh_config");
+    fs::write(&configuration, person.ok(&["config"])).unwrap();
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(&configuration);
+    ssh.args(["-o", "BatchMode=yes"])
+        .arg(format!("{}@{host}", account()));
+    ssh.arg(command)
+        .current_dir(Path::new("/"))
+        .env("SIGNET_HOME", person.home())
+        .env_remove("SSH_AUTH_SOCK");
+    run(&mut ssh).unwrap()
+}
+
+#[test]
+fn a_server_without_an_agent_is_reached_through_the_proxy_and_the_log_says_by_whom() {
+    let signet = Signet::start(Settings::whole());
+    let sshd = sshd(&signet, SERVER);
+    let id = register(&signet, SERVER, &sshd);
+    let alice = Person::logged_in(&signet, "alice", "access");
+    see(&signet, &alice, SERVER);
+
+    // 1. By signet, and by OpenSSH's own client, which checks the server's name in the host certificate.
+    let command = "id -un; echo to stderr >&2; exit 7";
+    let said = |ran: &Outcome| {
+        format!(
+            "{}\nsshd:\n{}\nsignetd:\n{}",
+            ran.text(),
+            sshd.log(),
+            signet.log()
+        )
+    };
+    let ran = alice.ssh(SERVER, command);
+    assert_eq!(
+        (ran.code, ran.stdout.clone()),
+        (7, format!("{}\n", account())),
+        "{}",
+        said(&ran)
+    );
+    assert!(ran.stderr.contains("to stderr"), "{}", said(&ran));
+    let ran = plain_ssh(&alice, &format!("{SERVER}.{CLUSTER}"), "echo plain; exit 5");
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, "plain\n"), "{}", said(&ran));
+
+    // 2. The server saw a certificate for alice by the authority it trusts.
+    assert!(sshd.log().contains("ID alice"), "{}", sshd.log());
+
+    // 3. The log has her, the way, and the session from its start to its end.
+    let (who, place) = (("user", "alice"), ("server_id", id.as_str()));
+    let connected = signet.event("session.connect", &[who, place, ("success", "true")]);
+    assert_eq!(connected.text("route"), "terminate", "{connected:?}");
+    let login = account();
+    let ended = signet.event(
+        "session.end",
+        &[who, place, ("login", &login), ("exit_code", "7")],
+    );
+    let sid = ended.text("sid");
+    let session = ("sid", sid.as_str());
+    let started = signet.event("session.start", &[session, who, place, ("login", &login)]);
+    assert!(
+        started.text("addr.remote").starts_with("127.0.0.1:"),
+        "{started:?}"
+    );
+    assert_eq!(started.text("server_hostname"), SERVER);
+    let _run = signet.event("exec", &[session, who, ("command", command)]);
+
+    // 4. Without a role that gives a login there is no way to it, nor a sign that it exists.
+    let mut bob = Person::sign_up(&signet, "bob", "auditor");
+    bob.log_in(&signet);
+    assert_eq!(bob.host(SERVER), None);
+    let log_before = sshd.log();
+    let refused = bob.ssh(SERVER, "echo in");
+    assert_ne!(refused.code, 0, "{}", refused.text());
+    assert_eq!(refused.stdout, "");
+    assert_eq!(sshd.log(), log_before, "the server heard of bob");
+
+    // 5. An account that the role does not give is refused too.
+    let other = alice.signet(&["ssh", &format!("nobody-else@{SERVER}"), "--", "echo in"]);
+    assert_ne!(other.code, 0, "{}", other.text());
+    assert_eq!(
+        sshd.log(),
+        log_before,
+        "the server heard of an account that alice does not have"
+    );
+
+    // 6. Locked out, alice is refused at once.
+    signet.ok(&["lock", "--user=alice", "--ttl=1h", "--message=gone fishing"]);
+    let locked = wait_until(Instant::now() + EVENT_PATIENCE, || {
+        let ran = alice.ssh(SERVER, "echo in");
+        (ran.code != 0 && ran.stdout.is_empty()).then_some(())
+    });
+    assert!(locked.is_some(), "{}", signet.log());
+}
+
+#[test]
+fn a_server_that_does_not_prove_its_name_gets_no_session() {
+    let signet = Signet::start(Settings::whole());
+    let impostor = sshd(&signet, "somebody-else");
+    let _id = register(&signet, SERVER, &impostor);
+    let alice = Person::logged_in(&signet, "alice", "access");
+    see(&signet, &alice, SERVER);
+    let ran = alice.ssh(SERVER, "echo in");
+    assert_ne!(ran.code, 0, "{}", ran.text());
+    assert_eq!(ran.stdout, "");
+    assert!(
+        ran.stderr.contains("did not prove who it is"),
+        "{}\n{}",
+        ran.text(),
+        signet.log()
+    );
+    assert!(!impostor.log().contains("Accepted"), "{}", impostor.log());
+}

@@ -8,6 +8,7 @@ use directory::Delete;
 use directory::Put;
 use names::Ttl;
 use names::UnixSeconds;
+use names::UserName;
 use resource::AnyDocument;
 use resource::Document;
 use resource::Kind;
@@ -16,6 +17,7 @@ use resource::LockTarget;
 use resource::Metadata;
 use resource::ResourceName;
 use resource::SubKind;
+use resource::UserStatus;
 use serde_json::Value;
 
 use crate::Access;
@@ -45,7 +47,7 @@ pub(crate) async fn list(access: &Access, asked: &Asked) -> Result<ResourcePage,
             .check(kind.as_str(), Verb::Read, Some(document.metadata()))
             .or_else(|_| rights.check(kind.as_str(), Verb::ReadNoSecrets, Some(document.metadata())));
         if may.is_ok() {
-            documents.push(value(&document)?);
+            documents.push(value(&complete(access, document).await?)?);
         }
     }
     Ok(ResourcePage {
@@ -59,7 +61,24 @@ pub(crate) async fn get(access: &Access, asked: &Asked) -> Result<Value, Problem
     let rights = access.allow_some(asked, kind.as_str(), Verb::Read).await?;
     let document = access.directory.get(kind, &name).await?;
     rights.check(kind.as_str(), Verb::Read, Some(document.metadata()))?;
-    value(&document)
+    value(&complete(access, document).await?)
+}
+
+/// A user with how its credentials stand; every other document as it is.
+async fn complete(access: &Access, document: AnyDocument) -> Result<AnyDocument, Problem> {
+    let AnyDocument::User(mut user) = document else {
+        return Ok(document);
+    };
+    if let Ok(name) = UserName::parse(user.metadata.name.as_str()) {
+        let status = access.identity.status(&name).await?;
+        user.spec.status = UserStatus {
+            is_locked: status.locked_until.is_some(),
+            locked_until: status.locked_until,
+            has_password: status.has_password,
+            second_factors: status.second_factors,
+        };
+    }
+    Ok(AnyDocument::User(user))
 }
 
 pub(crate) async fn create(access: &Access, asked: &Asked) -> Result<Value, Problem> {
@@ -193,7 +212,26 @@ impl<'a> Leaving<'a> {
     }
 }
 
-/// Takes the lock of a removal away, when there is one: who was to leave is there, or there again.
+/// Refuses a new user by the name of one who was removed, while certificates of the removed one may be about: they would be the new
+/// user's.
+async fn refuse_revenant(access: &Access, user: &ResourceName) -> Result<(), Problem> {
+    if access.directory.find(Kind::User, user).await?.is_some() {
+        return Ok(());
+    }
+    let lock = Leaving::User(user).lock_name()?;
+    match access.directory.find(Kind::Lock, &lock).await? {
+        None => Ok(()),
+        Some(document) => Err(Problem::Revenant {
+            user: user.to_string(),
+            until: document
+                .metadata()
+                .expires
+                .map_or_else(|| "it is removed".to_owned(), |moment| moment.to_string()),
+        }),
+    }
+}
+
+/// Takes the lock of a removal away that did not happen.
 async fn welcome(access: &Access, asked: &Asked, leaving: &Leaving<'_>) {
     let Ok(lock) = leaving.lock_name() else { return };
     if let Ok(Some(_)) = access.directory.find(Kind::Lock, &lock).await {
@@ -213,16 +251,15 @@ async fn welcome(access: &Access, asked: &Asked, leaving: &Leaving<'_>) {
 
 async fn write(access: &Access, asked: &Asked, document: AnyDocument, put: Put) -> Result<Value, Problem> {
     let actor = asked.caller.actor();
-    let user = (document.kind() == Kind::User).then(|| document.metadata().name.clone());
+    if document.kind() == Kind::User {
+        refuse_revenant(access, &document.metadata().name).await?;
+    }
     let written = if let AnyDocument::Node(node) = document {
         AnyDocument::Node(access.enrollment.register_openssh(&actor, node, put).await?)
     } else {
         access.directory.put(&actor, document, put).await?
     };
-    if let Some(user) = user {
-        welcome(access, asked, &Leaving::User(&user)).await;
-    }
-    value(&written)
+    value(&complete(access, written).await?)
 }
 
 fn place(asked: &Asked) -> Result<(Kind, ResourceName), Problem> {

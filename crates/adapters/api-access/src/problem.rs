@@ -41,6 +41,16 @@ pub enum Problem {
     /// Another kind of caller may.
     #[error("this is for {0}")]
     NotForYou(&'static str),
+    /// Somebody of this name was removed lately.
+    #[error(
+        "a user {user} was removed, whose certificates may be good until {until}; they would be the new user's"
+    )]
+    Revenant {
+        /// The name.
+        user: String,
+        /// Until when.
+        until: String,
+    },
     /// There is none.
     #[error("there is no {what} {name:?}")]
     NotFound {
@@ -103,6 +113,14 @@ impl Problem {
                 Some("ask an operator: `signetctl get locks` shows who is locked, and until when"),
             ),
             Self::NotForYou(_) => say(StatusCode::FORBIDDEN, "access_denied", self, None),
+            Self::Revenant { user, .. } => say(
+                StatusCode::CONFLICT,
+                "conflict",
+                self,
+                Some(&format!(
+                    "choose another name, wait, or take the risk: `signetctl rm lock/removed-user.{user}` and add the user again"
+                )),
+            ),
             Self::NotFound { .. } => say(StatusCode::NOT_FOUND, "not_found", self, None),
         };
         Told {
@@ -121,6 +139,7 @@ impl Problem {
             | Self::Denied { .. }
             | Self::Locked { .. }
             | Self::NotForYou(_)
+            | Self::Revenant { .. }
             | Self::NotFound { .. } => self.told(is_operator).answer(request_id, &api_http::chain(self)),
         }
     }

@@ -95,7 +95,10 @@ fn row(session: SessionView, this: &str) -> SessionRow {
 }
 
 /// `POST /web/account/challenge`: the question for a key, for the script.
-pub(crate) async fn challenge(State(site): State<Arc<Site>>, form: SignedInForm) -> Result<Response, Problem> {
+pub(crate) async fn challenge(
+    State(site): State<Arc<Site>>,
+    form: SignedInForm,
+) -> Result<Response, Problem> {
     let user = form.signed_in.user();
     Ok(login::question(site.identity.login_begin(user.as_str()).await?))
 }
@@ -152,10 +155,7 @@ pub(crate) async fn change_password(
         Ok(()) => Ok(see_other("/web/account?said=password")),
         Err(turned) => {
             let said = turned.said()?;
-            pages::page(
-                said.status,
-                &password_form(&site, &signed_in, Some(said.message)),
-            )
+            pages::page(said.status, &password_form(&site, &signed_in, Some(said.message)))
         }
     }
 }

@@ -13,7 +13,10 @@ pub(crate) async fn style() -> Asset {
 }
 
 pub(crate) async fn keys() -> Asset {
-    asset("text/javascript; charset=utf-8", include_str!("../assets/keys.js"))
+    asset(
+        "text/javascript; charset=utf-8",
+        include_str!("../assets/keys.js"),
+    )
 }
 
 pub(crate) async fn icon() -> Asset {

@@ -45,7 +45,8 @@ pub(crate) fn set_session(response: &mut Response, bearer: &Bearer) -> Result<()
 }
 
 pub(crate) fn forget_session(response: &mut Response) {
-    let line = HeaderValue::from_static("__Host-signet=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+    let line =
+        HeaderValue::from_static("__Host-signet=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
     response.headers_mut().append(header::SET_COOKIE, line);
 }
 

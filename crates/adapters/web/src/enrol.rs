@@ -45,7 +45,10 @@ impl OfferView {
             challenge: offer.challenge,
             kind,
             totp,
-            question: offer.webauthn.map(|question| question.to_string()).unwrap_or_default(),
+            question: offer
+                .webauthn
+                .map(|question| question.to_string())
+                .unwrap_or_default(),
         })
     }
 

@@ -35,15 +35,13 @@ pub(crate) async fn new_page(
     State(site): State<Arc<Site>>,
     signed_in: SignedIn,
 ) -> Result<Response, Problem> {
-    pages::page(StatusCode::OK, &new_form(&site, &signed_in, FactorKind::Totp, None))
+    pages::page(
+        StatusCode::OK,
+        &new_form(&site, &signed_in, FactorKind::Totp, None),
+    )
 }
 
-fn new_form(
-    site: &Site,
-    signed_in: &SignedIn,
-    kind: FactorKind,
-    error: Option<String>,
-) -> FactorNewPage {
+fn new_form(site: &Site, signed_in: &SignedIn, kind: FactorKind, error: Option<String>) -> FactorNewPage {
     FactorNewPage {
         frame: Frame::of(site, signed_in, PART),
         csrf: signed_in.csrf(),
@@ -54,10 +52,7 @@ fn new_form(
 }
 
 /// `POST /web/account/factors/new`. The answer shows the seed of one-time codes, which nothing shows again.
-pub(crate) async fn offer(
-    State(site): State<Arc<Site>>,
-    form: SignedInForm,
-) -> Result<Response, Problem> {
+pub(crate) async fn offer(State(site): State<Arc<Site>>, form: SignedInForm) -> Result<Response, Problem> {
     let SignedInForm { fields, signed_in } = form;
     let kind = enrol::kind(fields.text("factor"))
         .ok_or_else(|| Problem::malformed("factor", "is none there is; choose one of the page"))?;
@@ -88,18 +83,12 @@ async fn offered(
 ) -> Result<OfferView, Turned> {
     let proof = proof::anew(site, signed_in, fields, PrivilegedAct::ChangeSecondFactors).await?;
     let token = proof.bearer.expose();
-    let offer = site
-        .identity
-        .device_begin(signed_in.user(), &token, kind)
-        .await?;
+    let offer = site.identity.device_begin(signed_in.user(), &token, kind).await?;
     Ok(OfferView::of(offer)?)
 }
 
 /// `POST /web/account/factors/add`.
-pub(crate) async fn add(
-    State(site): State<Arc<Site>>,
-    form: SignedInForm,
-) -> Result<Response, Problem> {
+pub(crate) async fn add(State(site): State<Arc<Site>>, form: SignedInForm) -> Result<Response, Problem> {
     let SignedInForm { fields, signed_in } = form;
     let said = match added(&site, &signed_in, &fields).await {
         Ok(()) => return Ok(see_other("/web/account?said=added")),

@@ -39,12 +39,16 @@ pub(crate) async fn page(
     };
     let query = asked("q");
     if query.len() > QUERY_MAX {
-        return Err(Problem::malformed("q", format!("is longer than {QUERY_MAX} bytes")));
+        return Err(Problem::malformed(
+            "q",
+            format!("is longer than {QUERY_MAX} bytes"),
+        ));
     }
     let after = match asked("after") {
         "" => None,
         text => {
-            let name = ResourceName::parse(text).map_err(|error| Problem::malformed("after", error.to_string()))?;
+            let name =
+                ResourceName::parse(text).map_err(|error| Problem::malformed("after", error.to_string()))?;
             Some(name)
         }
     };
@@ -57,7 +61,10 @@ pub(crate) async fn page(
         proxy: site.proxy_address.clone(),
         query: query.to_owned(),
         is_later,
-        nodes: found.into_iter().map(|status| view(&site, &signed_in, status)).collect(),
+        nodes: found
+            .into_iter()
+            .map(|status| view(&site, &signed_in, status))
+            .collect(),
         next: next.map(String::from),
     };
     pages::page(StatusCode::OK, &page)
@@ -153,7 +160,10 @@ mod tests {
         let logins = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(preferred(&logins(&["admin", "alice", "root"]), "alice"), "alice");
         assert_eq!(preferred(&logins(&["admin", "root"]), "alice"), "root");
-        assert_eq!(preferred(&logins(&["-oProxyCommand=x", "admin"]), "alice"), "admin");
+        assert_eq!(
+            preferred(&logins(&["-oProxyCommand=x", "admin"]), "alice"),
+            "admin"
+        );
         assert_eq!(preferred(&logins(&["-x"]), "alice"), "");
     }
 

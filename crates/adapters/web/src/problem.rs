@@ -143,7 +143,15 @@ impl IntoResponse for Problem {
                 response
             }
             Self::ComeAgain => crate::pages::come_again(),
-            other => {
+            other @ (Self::StaleForm
+            | Self::Malformed { .. }
+            | Self::NoSuchPage
+            | Self::MethodNotAllowed
+            | Self::Api(_)
+            | Self::Identity(_)
+            | Self::Directory(_)
+            | Self::Enrollment(_)
+            | Self::Internal(_)) => {
                 let failed = other.failed();
                 let mut response = failed.told.status.into_response();
                 response.extensions_mut().insert(failed);
@@ -167,21 +175,19 @@ pub(crate) enum Turned {
 
 impl From<IdentityError> for Turned {
     fn from(error: IdentityError) -> Self {
-        match error {
-            IdentityError::Refused(_) => {
-                let Told {
-                    status,
-                    code,
-                    message,
-                    ..
-                } = Problem::Identity(error).failed().told;
-                Self::Refused {
-                    status,
-                    code,
-                    message,
-                }
-            }
-            fault => Self::Problem(fault.into()),
+        if !matches!(error, IdentityError::Refused(_)) {
+            return Self::Problem(error.into());
+        }
+        let Told {
+            status,
+            code,
+            message,
+            ..
+        } = Problem::Identity(error).failed().told;
+        Self::Refused {
+            status,
+            code,
+            message,
         }
     }
 }

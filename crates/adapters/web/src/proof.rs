@@ -122,4 +122,3 @@ pub(crate) async fn anew(
     };
     Ok(site.identity.reauthenticate(asked).await?)
 }
-

@@ -52,7 +52,10 @@ pub fn router(parts: WebParts) -> Router {
         .route("/web/assets/style.css", get(assets::style))
         .route("/web/assets/keys.js", get(assets::keys))
         .route("/web/assets/icon.svg", get(assets::icon))
-        .route("/web/{*rest}", get(async || Problem::NoSuchPage).post(async || Problem::NoSuchPage))
+        .route(
+            "/web/{*rest}",
+            get(async || Problem::NoSuchPage).post(async || Problem::NoSuchPage),
+        )
         .layer(from_fn_with_state(Arc::clone(&site), guard::guard))
         .with_state(site)
 }

@@ -141,7 +141,7 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
         log,
         sealing_key,
     } = open(config, data_dir, &machine).await?;
-    let hosts = hosts(&config.auth, cluster.name());
+    let hosts = hosts(config, cluster.name());
     let front = Front::new(
         Arc::clone(&cluster),
         Arc::clone(&machine.clock),
@@ -484,13 +484,16 @@ pub(crate) fn configured(auth: &AuthConfig) -> Vec<(String, CaKeyConfig)> {
         .collect()
 }
 
-/// The names and addresses that the server's own certificate is good for.
-fn hosts(auth: &AuthConfig, cluster: &ClusterName) -> Vec<HostName> {
+/// The names and addresses that the certificate of the listeners, the proxy's among them, is good for.
+fn hosts(config: &Config, cluster: &ClusterName) -> Vec<HostName> {
     let own = host_name();
     let fixed = [cluster.as_str(), "localhost", "127.0.0.1", "::1", own.as_str()];
     let mut hosts: Vec<HostName> = fixed.into_iter().filter_map(|name| name.parse().ok()).collect();
-    hosts.extend(auth.public_addr.iter().map(|address| address.host.clone()));
-    for address in [auth.listen_addr, auth.web_listen_addr] {
+    let Config { auth, proxy, .. } = config;
+    for address in [&auth.public_addr, &proxy.public_addr].into_iter().flatten() {
+        hosts.push(address.host.clone());
+    }
+    for address in [auth.listen_addr, auth.web_listen_addr, proxy.web_listen_addr] {
         if !address.ip().is_unspecified() {
             hosts.extend(address.ip().to_string().parse::<HostName>());
         }

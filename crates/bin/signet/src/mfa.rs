@@ -96,7 +96,7 @@ async fn reauthenticated(session: &Session, proof: &ProofArgs) -> Result<Client,
         challenge_id: challenge.challenge_id,
         password,
         second_factor,
-        purpose: "second_factors".to_owned(),
+        purpose: "change_second_factors".to_owned(),
     };
     let token = client.reauthenticate_finish(&request).await.map_err(refused)?;
     Ok(session.api()?.with_privilege(token.token))

@@ -8,7 +8,8 @@ use crate::connection::ConnectionArgs;
 use crate::documents;
 use crate::documents::Named;
 use crate::failure::Failure;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Purpose;
+use crate::reauthenticate::privileged_for;
 use crate::report::Format;
 use crate::report::Report;
 use crate::report::facts;
@@ -99,7 +100,7 @@ impl GetArgs {
         };
         let client = connection.client()?;
         let documents =
-            privileged(&client, async |client| client.cert_authorities(&parameters).await).await?;
+            privileged_for(&client, Purpose::ReadSecrets, async |client| client.cert_authorities(&parameters).await).await?;
         facts(&documents, self.format, |is_wide| render(&documents, is_wide))
     }
 }

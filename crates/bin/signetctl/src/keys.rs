@@ -12,7 +12,8 @@ use crate::console::Gravity;
 use crate::console::confirm;
 use crate::failure::Failure;
 use crate::get::parse_authority;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Purpose;
+use crate::reauthenticate::privileged_for;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -149,7 +150,7 @@ impl KeysCommand {
                     reason: reason.clone(),
                 };
                 let client = connection.client()?;
-                let key = privileged(&client, async |client| client.restore_key(id, &request).await).await?;
+                let key = privileged_for(&client, Purpose::Rotate, async |client| client.restore_key(id, &request).await).await?;
                 facts(&key, output.format, |_| {
                     format!("restored key {}\n\n{}", key.id, render::key(&key))
                 })
@@ -182,7 +183,7 @@ impl RetireArgs {
         let request = RetireRequest {
             reason: self.reason.clone(),
         };
-        let key = privileged(&client, async |client| {
+        let key = privileged_for(&client, Purpose::Rotate, async |client| {
             client.retire_key(&self.id, &request).await
         })
         .await?;
@@ -214,7 +215,7 @@ impl SweepArgs {
         let request = SweepRequest {
             dry_run: self.dry_run,
         };
-        let answer = privileged(&client, async |client| client.sweep_keys(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Rotate, async |client| client.sweep_keys(&request).await).await?;
         facts(&answer, self.output.format, |_| render::sweep(&answer))
     }
 }

@@ -12,15 +12,47 @@ use crate::failure::Failure;
 
 /// The code of a refusal that a proof of who asks would lift.
 const NEEDED: &str = "reauthentication_needed";
-/// What the proof is for.
-const PURPOSE: &str = "admin";
 
-/// Does something at the server. When the server wants to know anew who asks, asks them, and does it once more.
+/// What a proof is for. The server takes one for the act that it names, and for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Documents, people and machines.
+    Manage,
+    /// Rotating and revoking, and the life of keys.
+    Rotate,
+    /// Issuing credentials.
+    Sign,
+    /// Reading private keys.
+    ReadSecrets,
+}
+
+impl Purpose {
+    /// The word that the server knows it by.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manage => "admin",
+            Self::Rotate => "rotate",
+            Self::Sign => "sign",
+            Self::ReadSecrets => "read_secrets",
+        }
+    }
+}
+
+/// Changes documents, people or machines. When the server wants to know anew who asks, asks them, and does it once more.
 pub(crate) async fn privileged<A>(
     client: &Client,
     act: impl AsyncFn(&Client) -> Result<A, ClientError>,
 ) -> Result<A, Failure> {
-    with_questions(client, &Terminal, act).await
+    privileged_for(client, Purpose::Manage, act).await
+}
+
+/// The same for an act of another kind.
+pub(crate) async fn privileged_for<A>(
+    client: &Client,
+    purpose: Purpose,
+    act: impl AsyncFn(&Client) -> Result<A, ClientError>,
+) -> Result<A, Failure> {
+    with_questions(client, purpose, &Terminal, act).await
 }
 
 /// Where secrets are asked for.
@@ -47,6 +79,7 @@ impl Questions for Terminal {
 
 async fn with_questions<A>(
     client: &Client,
+    purpose: Purpose,
     questions: &impl Questions,
     act: impl AsyncFn(&Client) -> Result<A, ClientError>,
 ) -> Result<A, Failure> {
@@ -59,13 +92,17 @@ async fn with_questions<A>(
             "run it in a terminal, where it asks for your password and second factor, or on the auth server's own host",
         ));
     }
-    let privilege = prove(client, questions).await?;
+    let privilege = prove(client, purpose, questions).await?;
     let proven = client.clone().with_privilege(privilege);
     Ok(act(&proven).await?)
 }
 
 /// Asks for password and second factor, and shows them to the server.
-async fn prove(client: &Client, questions: &impl Questions) -> Result<SecretText, Failure> {
+async fn prove(
+    client: &Client,
+    purpose: Purpose,
+    questions: &impl Questions,
+) -> Result<SecretText, Failure> {
     let challenge = client.reauthenticate_begin().await?;
     let accepts = |kind: &str| challenge.second_factors.iter().any(|accepted| accepted == kind);
     if !accepts("totp") && !accepts("recovery_code") {
@@ -94,7 +131,7 @@ async fn prove(client: &Client, questions: &impl Questions) -> Result<SecretText
         } else {
             SecondFactorProof::RecoveryCode(code)
         },
-        purpose: PURPOSE.to_owned(),
+        purpose: purpose.as_str().to_owned(),
     };
     Ok(client.reauthenticate_finish(&request).await?.token)
 }

@@ -256,7 +256,10 @@ impl Person {
         signup.tell(&self.password);
         let said = signup.until_says("URL:");
         let secret = said.lines().find_map(|line| line.strip_prefix("Secret: "));
-        secret.or_fail("find the secret").trim().clone_into(&mut self.secret);
+        secret
+            .or_fail("find the secret")
+            .trim()
+            .clone_into(&mut self.secret);
         let Code::Totp(code) = self.next_code() else {
             fail("an application makes codes of its own")
         };

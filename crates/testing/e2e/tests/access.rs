@@ -32,7 +32,12 @@ fn somebody_signs_up_logs_in_runs_a_command_and_the_log_says_so() {
 
     // 3. A command runs there as the account asked for; its output and its exit code come back.
     let ran = alice.ssh(HOST, "id -un; echo to stderr >&2; exit 7");
-    assert_eq!((ran.code, ran.stdout), (7, format!("{}\n", account())), "{}", ran.stderr);
+    assert_eq!(
+        (ran.code, ran.stdout),
+        (7, format!("{}\n", account())),
+        "{}",
+        ran.stderr
+    );
     assert!(ran.stderr.contains("to stderr"), "{}", ran.stderr);
     assert_eq!(alice.ssh(HOST, "true").code, 0);
 
@@ -46,12 +51,21 @@ fn somebody_signs_up_logs_in_runs_a_command_and_the_log_says_so() {
     let connected = signet.event("session.connect", &[who, place, ("success", "true")]);
     assert_eq!(connected.text("route"), "direct", "{connected:?}");
     let login = account();
-    let ended = signet.event("session.end", &[who, place, ("login", &login), ("exit_code", "7")]);
+    let ended = signet.event(
+        "session.end",
+        &[who, place, ("login", &login), ("exit_code", "7")],
+    );
     let sid = ended.text("sid");
     assert!(ended.has(&[("reason", "exit")]), "{ended:?}");
     let session = ("sid", sid.as_str());
-    let started = signet.event("session.start", &[session, who, place, ("login", &login), ("kind", "exec")]);
-    assert!(started.text("addr.remote").starts_with("127.0.0.1:"), "{started:?}");
+    let started = signet.event(
+        "session.start",
+        &[session, who, place, ("login", &login), ("kind", "exec")],
+    );
+    assert!(
+        started.text("addr.remote").starts_with("127.0.0.1:"),
+        "{started:?}"
+    );
     assert_eq!(started.text("server_hostname"), HOST);
     let command = ("command", "id -un; echo to stderr >&2; exit 7");
     let run = signet.event("exec", &[session, who, command, ("success", "true")]);
@@ -89,7 +103,11 @@ fn refused_log_ins_are_all_alike_and_five_of_them_lock_out() {
     let code = bob.next_code();
     let wrong_password = refusal(&bob.try_log_in("correct horse battery staple 8", &code, &[]));
     assert_eq!(wrong_password.0, 3, "{}", wrong_password.1);
-    assert!(wrong_password.1.contains("invalid credentials"), "{}", wrong_password.1);
+    assert!(
+        wrong_password.1.contains("invalid credentials"),
+        "{}",
+        wrong_password.1
+    );
     let Code::Totp(digits) = &code else { unreachable!() };
     let off = format!("{:06}", (digits.parse::<u32>().unwrap() + 1) % 1_000_000);
     let wrong_code = refusal(&alice.try_code(&Code::Totp(off)));
@@ -104,7 +122,11 @@ fn refused_log_ins_are_all_alike_and_five_of_them_lock_out() {
             .filter(|event| event.has(&[("user", user), ("success", "false"), ("code", "SU001W")]))
             .collect();
         assert_eq!(failed.len(), failures, "{failed:#?}");
-        assert!(failed.iter().all(|event| event.text("addr.remote").starts_with("127.0.0.1:")));
+        assert!(
+            failed
+                .iter()
+                .all(|event| event.text("addr.remote").starts_with("127.0.0.1:"))
+        );
     }
 
     // 2. Four more for bob, and then not even what is right is enough. Only the log says that it is a lock-out.
@@ -203,11 +225,16 @@ fn documents_round_trip_and_decisions_are_explained() {
     signet.ok(&create);
     let after = signet.ok(&["get", everything, "--format", "yaml"]);
     let plain = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("revision:"));
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("revision:"));
         lines.map(str::to_owned).collect()
     };
     assert_eq!(plain(&before), plain(&after));
-    assert!(before.contains("The laboratory") && before.contains("name: alice"), "{before}");
+    assert!(
+        before.contains("The laboratory") && before.contains("name: alice"),
+        "{before}"
+    );
 
     // 2. Changed, it is written; changed once more from the same reading, it is of a revision that is gone.
     std::fs::write(&file, before.replace("The laboratory", "The workshop")).unwrap();
@@ -257,7 +284,14 @@ fn privileged_acts_from_elsewhere_want_a_password_and_a_second_factor_anew() {
     let rotate = ["auth", "rotate", "--manual", "--type=user", "--phase=init"];
     let forged = signet.directory().join("forged.pem");
     let forged_out = format!("--out={}", forged.display());
-    let sign = ["auth", "sign", "--format=file", "--user=root", "--roles=editor", &forged_out];
+    let sign = [
+        "auth",
+        "sign",
+        "--format=file",
+        "--user=root",
+        "--roles=editor",
+        &forged_out,
+    ];
     for act in [&rotate[..], &sign[..]] {
         let refused = signet.ctl_remote(&identity, act);
         assert_eq!(refused.code, 3, "{act:?}: {}", refused.text());
@@ -270,10 +304,15 @@ fn privileged_acts_from_elsewhere_want_a_password_and_a_second_factor_anew() {
     let _asked = terminal.until_says("assword");
     terminal.tell(PASSWORD);
     let _asked = terminal.until_says("ode");
-    let Code::Recovery(code) = alice.recovery_code() else { unreachable!() };
+    let Code::Recovery(code) = alice.recovery_code() else {
+        unreachable!()
+    };
     terminal.tell(&code);
     let done = terminal.outcome();
     assert_eq!(done.code, 0, "{}\n{}", done.text(), signet.log());
     assert_eq!(signet.status().authority("user").phase, "init");
-    let _event = signet.event("privilege_token.create", &[("user", "alice"), ("success", "true")]);
+    let _event = signet.event(
+        "privilege_token.create",
+        &[("user", "alice"), ("success", "true")],
+    );
 }

@@ -33,7 +33,10 @@ fn every_session_that_starts_ends_in_the_log_although_a_machine_dies() {
         sessions.extend(group.iter().map(|number| {
             let host = if number % 2 == 0 { "dying" } else { "steady" };
             let command = "echo begun; read line; echo $line; exit 9";
-            (*number, alice.ssh_dialogue(&format!("session-{number}"), host, command))
+            (
+                *number,
+                alice.ssh_dialogue(&format!("session-{number}"), host, command),
+            )
         }));
         for (_, session) in &mut sessions[begun..] {
             let _said = session.until_says("begun");
@@ -48,7 +51,12 @@ fn every_session_that_starts_ends_in_the_log_although_a_machine_dies() {
         } else {
             session.tell("bye");
             let outcome = session.outcome();
-            assert_eq!((outcome.code, outcome.stdout.as_str()), (9, "begun\nbye\n"), "{}", outcome.stderr);
+            assert_eq!(
+                (outcome.code, outcome.stdout.as_str()),
+                (9, "begun\nbye\n"),
+                "{}",
+                outcome.stderr
+            );
         }
     }
 
@@ -56,14 +64,25 @@ fn every_session_that_starts_ends_in_the_log_although_a_machine_dies() {
     let mut starts = BTreeSet::new();
     let mut ends: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let complete = wait_until(Instant::now() + EVENT_PATIENCE, || {
-        starts = signet.events("session.start").iter().map(|event| event.text("sid")).collect();
+        starts = signet
+            .events("session.start")
+            .iter()
+            .map(|event| event.text("sid"))
+            .collect();
         ends.clear();
         for event in signet.events("session.end") {
-            ends.entry(event.text("sid")).or_default().push(event.text("reason"));
+            ends.entry(event.text("sid"))
+                .or_default()
+                .push(event.text("reason"));
         }
         (starts.len() >= SESSIONS && starts.iter().all(|sid| ends.contains_key(sid))).then_some(())
     });
-    assert!(complete.is_some(), "{starts:#?}\n{ends:#?}\n{}\n{}", dying.log(), signet.log());
+    assert!(
+        complete.is_some(),
+        "{starts:#?}\n{ends:#?}\n{}\n{}",
+        dying.log(),
+        signet.log()
+    );
     assert!(ends.values().all(|reasons| reasons.len() == 1), "{ends:#?}");
     let cut = ends.values().flatten().filter(|reason| *reason == "cut").count();
     assert_eq!(cut, SESSIONS / 2, "{ends:#?}");

@@ -12,7 +12,12 @@ fn says(machine: &Machine, text: &str) {
     let said = wait_until(Instant::now() + EVENT_PATIENCE, || {
         machine.log().contains(text).then_some(())
     });
-    assert!(said.is_some(), "{} does not say {text:?}: {}", machine.name(), machine.log());
+    assert!(
+        said.is_some(),
+        "{} does not say {text:?}: {}",
+        machine.name(),
+        machine.log()
+    );
 }
 
 /// Waits until a command runs on a machine.
@@ -46,12 +51,18 @@ fn a_machine_joins_once_by_its_token_and_is_reached_until_it_is_removed() {
     assert_eq!(row["use_tunnel"], true, "{row}");
     let host_id = row["host_id"].as_str().unwrap();
     let joined = ("host_id", host_id);
-    let _event = signet.event("instance.join", &[joined, ("node_name", "lab-1"), ("success", "true")]);
+    let _event = signet.event(
+        "instance.join",
+        &[joined, ("node_name", "lab-1"), ("success", "true")],
+    );
 
     // 2. It is reached through its tunnel.
     runs(&signet, &alice, &lab);
     let place = ("server_id", host_id);
-    let _event = signet.event("session.connect", &[("user", "alice"), place, ("route", "tunnel")]);
+    let _event = signet.event(
+        "session.connect",
+        &[("user", "alice"), place, ("route", "tunnel")],
+    );
     let _event = signet.event("session.end", &[("user", "alice"), place, ("exit_code", "0")]);
 
     // 3. The token was good once.
@@ -93,18 +104,37 @@ fn a_token_is_sent_to_the_pinned_cluster_alone() {
     let there = theirs.public_address();
 
     // 1. The other cluster is met with our pin: it is not sent the token. What is sent leaves a trace in its log.
-    let sent = Machine::start(&theirs, "sent", &joining.with("--proxy", &there).with("--ca-pin", Joining::new(&theirs, &[]).value("--ca-pin")));
+    let sent = Machine::start(
+        &theirs,
+        "sent",
+        &joining
+            .with("--proxy", &there)
+            .with("--ca-pin", Joining::new(&theirs, &[]).value("--ca-pin")),
+    );
     let _event = theirs.event("instance.join", &[("node_name", "sent"), ("success", "false")]);
     drop(sent);
     let kept = Machine::start(&theirs, "kept", &joining.with("--proxy", &there));
     says(&kept, "pin");
-    assert!(theirs.events("instance.join").iter().all(|event| event.text("node_name") != "kept"));
+    assert!(
+        theirs
+            .events("instance.join")
+            .iter()
+            .all(|event| event.text("node_name") != "kept")
+    );
     drop(kept);
 
     // 2. Nor is the right cluster, by a wrong pin.
-    let wrong = Machine::start(&ours, "wrong", &joining.with("--ca-pin", &format!("sha256:{}", "0".repeat(64))));
+    let wrong = Machine::start(
+        &ours,
+        "wrong",
+        &joining.with("--ca-pin", &format!("sha256:{}", "0".repeat(64))),
+    );
     says(&wrong, "pin");
-    assert!(ours.events("instance.join").iter().all(|event| event.text("node_name") != "wrong"));
+    assert!(
+        ours.events("instance.join")
+            .iter()
+            .all(|event| event.text("node_name") != "wrong")
+    );
     drop(wrong);
 
     // 3. So the token is still good.

@@ -48,7 +48,13 @@ fn ssh_scp_sftp_and_rsync_go_through_the_proxy_by_the_printed_configuration() {
 
     // 1. What was issued, as ssh-keygen reads it.
     let listed = ssh_keygen_list(&credential(&alice).certificate).unwrap();
-    for word in ["user certificate", "Key ID: \"alice\"", "permit-pty", &account(), "roles@signet.dev"] {
+    for word in [
+        "user certificate",
+        "Key ID: \"alice\"",
+        "permit-pty",
+        &account(),
+        "roles@signet.dev",
+    ] {
         assert!(listed.contains(word), "{word}: {listed}");
     }
 
@@ -62,23 +68,44 @@ fn ssh_scp_sftp_and_rsync_go_through_the_proxy_by_the_printed_configuration() {
 
         // 3. ssh.
         let ran = openssh(&alice, &place, &["ssh", "-F", "config", &host, "echo in; exit 5"]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (5, "in\n"), "{way}: {}\n{}", ran.stderr, signet.log());
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (5, "in\n"),
+            "{way}: {}\n{}",
+            ran.stderr,
+            signet.log()
+        );
 
         // 4. scp there and back.
         let bytes: Vec<u8> = (0_u32..400_000).flat_map(u32::to_le_bytes).collect();
         fs::write(place.join("sent"), &bytes).unwrap();
         let there = place.join("there").display().to_string();
         let remote = format!("{host}:{there}");
-        good(openssh(&alice, &place, &["scp", "-F", "config", "sent", &remote]), &signet);
-        good(openssh(&alice, &place, &["scp", "-F", "config", &remote, "back"]), &signet);
-        assert!(fs::read(place.join("back")).unwrap() == bytes, "{way}: scp changed the file");
+        good(
+            openssh(&alice, &place, &["scp", "-F", "config", "sent", &remote]),
+            &signet,
+        );
+        good(
+            openssh(&alice, &place, &["scp", "-F", "config", &remote, "back"]),
+            &signet,
+        );
+        assert!(
+            fs::read(place.join("back")).unwrap() == bytes,
+            "{way}: scp changed the file"
+        );
 
         // 5. sftp.
         let batch = format!("put sent {there}-2\nls -l {there}-2\nget {there}-2 back-2\nrm {there}-2\n");
         fs::write(place.join("batch"), batch).unwrap();
-        let listed = good(openssh(&alice, &place, &["sftp", "-F", "config", "-b", "batch", &host]), &signet);
+        let listed = good(
+            openssh(&alice, &place, &["sftp", "-F", "config", "-b", "batch", &host]),
+            &signet,
+        );
         assert!(listed.stdout.contains("1600000"), "{}", listed.stdout);
-        assert!(fs::read(place.join("back-2")).unwrap() == bytes, "{way}: sftp changed the file");
+        assert!(
+            fs::read(place.join("back-2")).unwrap() == bytes,
+            "{way}: sftp changed the file"
+        );
         assert!(!Path::new(&format!("{there}-2")).exists());
 
         // 6. rsync.
@@ -87,7 +114,14 @@ fn ssh_scp_sftp_and_rsync_go_through_the_proxy_by_the_printed_configuration() {
             fs::write(place.join("tree").join(name), &bytes[..1000]).unwrap();
         }
         let copy = format!("{host}:{}/", place.join("copy").display());
-        good(openssh(&alice, &place, &["rsync", "-a", "-e", "ssh -F config", "tree/", &copy]), &signet);
+        good(
+            openssh(
+                &alice,
+                &place,
+                &["rsync", "-a", "-e", "ssh -F config", "tree/", &copy],
+            ),
+            &signet,
+        );
         assert_eq!(fs::read(place.join("copy/b")).unwrap(), &bytes[..1000]);
 
         // 7. The log has the files.
@@ -99,14 +133,24 @@ fn ssh_scp_sftp_and_rsync_go_through_the_proxy_by_the_printed_configuration() {
 
     // 8. The host proves itself by a certificate that is good for its names.
     let port = signet.node_port().to_string();
-    let scanned = openssh(&alice, alice.directory(), &["ssh-keyscan", "-c", "-p", &port, "127.0.0.1"]);
-    let line = scanned.stdout.lines().find(|line| line.contains("-cert-v01@openssh.com"));
+    let scanned = openssh(
+        &alice,
+        alice.directory(),
+        &["ssh-keyscan", "-c", "-p", &port, "127.0.0.1"],
+    );
+    let line = scanned
+        .stdout
+        .lines()
+        .find(|line| line.contains("-cert-v01@openssh.com"));
     let file = alice.directory().join("host-cert.pub");
     let certificate = line.unwrap_or_else(|| panic!("no certificate in {scanned:?}"));
     let (_names, certificate) = certificate.split_once("ssh-ed25519-cert").unwrap();
     fs::write(&file, format!("ssh-ed25519-cert{certificate}\n")).unwrap();
     let listed = ssh_keygen_list(&file).unwrap();
-    assert!(listed.contains("host certificate") && listed.contains(HOST), "{listed}");
+    assert!(
+        listed.contains("host certificate") && listed.contains(HOST),
+        "{listed}"
+    );
 }
 
 /// A try to get in: where, as whom, with what.
@@ -152,7 +196,12 @@ impl World {
         let before = self.signet.events("auth").len();
         let outcome = self.ssh(port, alias, attempt);
         assert_eq!(outcome.code, 255, "{} gets into {place}", attempt.what);
-        assert!(outcome.stderr.contains("Permission denied"), "{}: {}", attempt.what, outcome.stderr);
+        assert!(
+            outcome.stderr.contains("Permission denied"),
+            "{}: {}",
+            attempt.what,
+            outcome.stderr
+        );
         let action = format!("ssh {}@{place}", attempt.login);
         let mut seen = Vec::new();
         let told = wait_until(Instant::now() + EVENT_PATIENCE, || {
@@ -164,7 +213,12 @@ impl World {
                 })
                 .then_some(())
         });
-        assert!(told.is_some(), "{} at {place}, {:?}: {seen:#?}", attempt.what, attempt.reason);
+        assert!(
+            told.is_some(),
+            "{} at {place}, {:?}: {seen:#?}",
+            attempt.what,
+            attempt.reason
+        );
     }
 }
 
@@ -192,12 +246,17 @@ fn certificates_that_are_not_good_here_are_refused_and_the_log_says_why() {
 
     // 2. A certificate of another cluster.
     let stranger = Signet::start(Settings::default());
-    let foreign = stranger.sign_openssh("foreign", &["--user=alice", &format!("--logins={login}"), "--roles=access"]);
+    let foreign = stranger.sign_openssh(
+        "foreign",
+        &["--user=alice", &format!("--logins={login}"), "--roles=access"],
+    );
     world.host_refuses(&attempt("another cluster's certificate", &foreign, "authority"));
     world.proxy_refuses(&attempt("another cluster's certificate", &foreign, "authority"));
 
     // 3. A host certificate: OpenSSH shows the key alone then.
-    let host = world.signet.sign_openssh("host", &["--host", &format!("{login},{HOST}")]);
+    let host = world
+        .signet
+        .sign_openssh("host", &["--host", &format!("{login},{HOST}")]);
     world.host_refuses(&attempt("a host certificate", &host, "without a certificate"));
     world.proxy_refuses(&attempt("a host certificate", &host, "without a certificate"));
 
@@ -222,7 +281,11 @@ fn certificates_that_are_not_good_here_are_refused_and_the_log_says_why() {
     // 5. Another account than the certificate is for.
     let elsewhere = Try {
         login: "somebody-else",
-        ..attempt("a certificate for another account", &good, "somebody-else")
+        ..attempt(
+            "a certificate for another account",
+            &good,
+            "not good for this account",
+        )
     };
     world.host_refuses(&elsewhere);
 
@@ -234,7 +297,11 @@ fn certificates_that_are_not_good_here_are_refused_and_the_log_says_why() {
     assert!(made.success(), "{}", made.text());
     let ended = taken_apart(&short);
     let is_over = wait_until(Instant::now() + EVENT_PATIENCE, || {
-        let outcome = world.ssh(world.signet.node_port(), HOST, &attempt("a short one", &ended, ""));
+        let outcome = world.ssh(
+            world.signet.node_port(),
+            HOST,
+            &attempt("a short one", &ended, ""),
+        );
         (outcome.code == 255).then_some(())
     });
     assert!(is_over.is_some(), "a certificate for a minute does not end");
@@ -251,7 +318,9 @@ fn taken_apart(identity: &Path) -> SshCredential {
     let key = PathBuf::from(format!("{}-key", identity.display()));
     let certificate = PathBuf::from(format!("{}-cert.pub", key.display()));
     fs::write(&key, format!("{}\n", &text[start..stop])).unwrap();
-    let line = text.lines().find(|line| line.starts_with("ssh-ed25519-cert-v01@openssh.com "));
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("ssh-ed25519-cert-v01@openssh.com "));
     fs::write(&certificate, format!("{}\n", line.unwrap())).unwrap();
     run_ok(Command::new("chmod").arg("600").arg(&key)).unwrap();
     SshCredential { key, certificate }

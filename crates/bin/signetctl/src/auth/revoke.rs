@@ -8,7 +8,8 @@ use crate::console::Gravity;
 use crate::console::confirm;
 use crate::failure::Failure;
 use crate::get::parse_authority;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Purpose;
+use crate::reauthenticate::privileged_for;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -80,7 +81,7 @@ impl RevokeArgs {
             serial: self.serial.clone(),
             reason: self.reason.as_str().to_owned(),
         };
-        let answer = privileged(&client, async |client| client.revoke(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Rotate, async |client| client.revoke(&request).await).await?;
         facts(&answer, self.output.format, |_| render(&answer))
     }
 }

@@ -11,7 +11,8 @@ use crate::console::Gravity;
 use crate::console::confirm;
 use crate::failure::Failure;
 use crate::get::parse_authority;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Purpose;
+use crate::reauthenticate::privileged_for;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -78,7 +79,7 @@ impl RotateArgs {
         if let Some((what, gravity)) = danger(&request) {
             confirm(&what, gravity, self.yes)?;
         }
-        let answer = privileged(&client, async |client| client.rotate(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Rotate, async |client| client.rotate(&request).await).await?;
         facts(&answer, self.output.format, |_| render::answer(&answer))
     }
 

@@ -18,7 +18,8 @@ use crate::files::refuse_existing_paths;
 use crate::files::write_all;
 use crate::key_pair::KeyPair;
 use crate::key_pair::KeyType;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Purpose;
+use crate::reauthenticate::privileged_for;
 use crate::report::Format;
 use crate::report::Report;
 use crate::report::emit;
@@ -178,7 +179,7 @@ impl SignArgs {
         let client = connection.client()?;
         let keys = self.make_keys()?;
         let request = request::request(self, &keys)?;
-        let answer = privileged(&client, async |client| client.sign(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Sign, async |client| client.sign(&request).await).await?;
         let Some(out) = &self.out else {
             return self.token_on_standard_output(&answer);
         };

@@ -83,7 +83,7 @@ async fn server(place: &std::path::Path, kinds: &'static [&'static str]) -> (Cli
 }
 
 async fn unlock(client: &Client, questions: &Script) -> Result<(), Failure> {
-    with_questions(client, questions, async |client| client.unlock_user("bob").await).await
+    with_questions(client, Purpose::Rotate, questions, async |client| client.unlock_user("bob").await).await
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn whoever_is_there_is_asked_once_and_the_act_is_done() {
         shown[0],
         json!({
             "challenge_id": "c1", "password": "correct horse",
-            "second_factor": {"totp": "123456"}, "purpose": "admin",
+            "second_factor": {"totp": "123456"}, "purpose": "rotate",
         })
     );
     assert_eq!(shown[1]["second_factor"], json!({"recovery_code": "abcd-efgh"}));

@@ -99,8 +99,10 @@ impl GetArgs {
             with_secrets: self.with_secrets,
         };
         let client = connection.client()?;
-        let documents =
-            privileged_for(&client, Purpose::ReadSecrets, async |client| client.cert_authorities(&parameters).await).await?;
+        let documents = privileged_for(&client, Purpose::ReadSecrets, async |client| {
+            client.cert_authorities(&parameters).await
+        })
+        .await?;
         facts(&documents, self.format, |is_wide| render(&documents, is_wide))
     }
 }

@@ -150,7 +150,10 @@ impl KeysCommand {
                     reason: reason.clone(),
                 };
                 let client = connection.client()?;
-                let key = privileged_for(&client, Purpose::Rotate, async |client| client.restore_key(id, &request).await).await?;
+                let key = privileged_for(&client, Purpose::Rotate, async |client| {
+                    client.restore_key(id, &request).await
+                })
+                .await?;
                 facts(&key, output.format, |_| {
                     format!("restored key {}\n\n{}", key.id, render::key(&key))
                 })
@@ -215,7 +218,10 @@ impl SweepArgs {
         let request = SweepRequest {
             dry_run: self.dry_run,
         };
-        let answer = privileged_for(&client, Purpose::Rotate, async |client| client.sweep_keys(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Rotate, async |client| {
+            client.sweep_keys(&request).await
+        })
+        .await?;
         facts(&answer, self.output.format, |_| render::sweep(&answer))
     }
 }

@@ -98,11 +98,7 @@ async fn with_questions<A>(
 }
 
 /// Asks for password and second factor, and shows them to the server.
-async fn prove(
-    client: &Client,
-    purpose: Purpose,
-    questions: &impl Questions,
-) -> Result<SecretText, Failure> {
+async fn prove(client: &Client, purpose: Purpose, questions: &impl Questions) -> Result<SecretText, Failure> {
     let challenge = client.reauthenticate_begin().await?;
     let accepts = |kind: &str| challenge.second_factors.iter().any(|accepted| accepted == kind);
     if !accepts("totp") && !accepts("recovery_code") {

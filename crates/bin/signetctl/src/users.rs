@@ -355,10 +355,10 @@ mod tests {
 
     fn add(line: &str) -> AddArgs {
         let words = ["users", "add"].into_iter().chain(line.split_whitespace());
-        match Outer::try_parse_from(words).unwrap().command {
-            UsersCommand::Add(arguments) => arguments,
-            other => panic!("{other:?}"),
-        }
+        let UsersCommand::Add(arguments) = Outer::try_parse_from(words).unwrap().command else {
+            panic!("another command was read")
+        };
+        arguments
     }
 
     #[test]
@@ -396,10 +396,10 @@ mod tests {
             let words = ["users", "update", "alice"]
                 .into_iter()
                 .chain(line.split_whitespace());
-            match Outer::try_parse_from(words).unwrap().command {
-                UsersCommand::Update(arguments) => arguments,
-                other => panic!("{other:?}"),
-            }
+            let UsersCommand::Update(arguments) = Outer::try_parse_from(words).unwrap().command else {
+                panic!("another command was read")
+            };
+            arguments
         };
         update("--set-logins=alice,deploy").apply(&mut spec).unwrap();
         assert_eq!(spec.traits["logins"], ["alice", "deploy"]);

@@ -81,7 +81,10 @@ impl RevokeArgs {
             serial: self.serial.clone(),
             reason: self.reason.as_str().to_owned(),
         };
-        let answer = privileged_for(&client, Purpose::Rotate, async |client| client.revoke(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Rotate, async |client| {
+            client.revoke(&request).await
+        })
+        .await?;
         facts(&answer, self.output.format, |_| render(&answer))
     }
 }

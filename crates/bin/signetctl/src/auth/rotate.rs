@@ -79,7 +79,10 @@ impl RotateArgs {
         if let Some((what, gravity)) = danger(&request) {
             confirm(&what, gravity, self.yes)?;
         }
-        let answer = privileged_for(&client, Purpose::Rotate, async |client| client.rotate(&request).await).await?;
+        let answer = privileged_for(&client, Purpose::Rotate, async |client| {
+            client.rotate(&request).await
+        })
+        .await?;
         facts(&answer, self.output.format, |_| render::answer(&answer))
     }
 

@@ -179,7 +179,8 @@ impl SignArgs {
         let client = connection.client()?;
         let keys = self.make_keys()?;
         let request = request::request(self, &keys)?;
-        let answer = privileged_for(&client, Purpose::Sign, async |client| client.sign(&request).await).await?;
+        let answer =
+            privileged_for(&client, Purpose::Sign, async |client| client.sign(&request).await).await?;
         let Some(out) = &self.out else {
             return self.token_on_standard_output(&answer);
         };

@@ -10,10 +10,10 @@ struct Outer {
 
 fn add(line: &str) -> AddArgs {
     let words = ["nodes", "add"].into_iter().chain(line.split_whitespace());
-    match Outer::try_parse_from(words).unwrap().command {
-        NodesCommand::Add(arguments) => arguments,
-        other => panic!("{other:?}"),
-    }
+    let NodesCommand::Add(arguments) = Outer::try_parse_from(words).unwrap().command else {
+        panic!("another command was read")
+    };
+    arguments
 }
 
 fn answer(proxy: Option<&str>) -> TokenAnswer {

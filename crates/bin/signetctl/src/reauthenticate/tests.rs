@@ -83,7 +83,10 @@ async fn server(place: &std::path::Path, kinds: &'static [&'static str]) -> (Cli
 }
 
 async fn unlock(client: &Client, questions: &Script) -> Result<(), Failure> {
-    with_questions(client, Purpose::Rotate, questions, async |client| client.unlock_user("bob").await).await
+    with_questions(client, Purpose::Rotate, questions, async |client| {
+        client.unlock_user("bob").await
+    })
+    .await
 }
 
 #[tokio::test]

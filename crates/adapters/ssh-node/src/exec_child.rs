@@ -1,7 +1,7 @@
 //! The helper that becomes a session's program.
 //!
 //! A process with threads cannot safely do much between `fork` and `exec`. So the node starts its own program again with the
-//! arguments of [`arguments`], and [`main`] does in a fresh process with one thread what has to be done there: a session of
+//! arguments of `arguments`, and [`main`] does in a fresh process with one thread what has to be done there: a session of
 //! its own, the terminal, the account; then it becomes the account's shell, or serves files itself.
 
 pub(crate) mod question;

@@ -1,7 +1,7 @@
 //! The command line of Signet's users.
 //!
 //! `main` only wires: arguments and environment go in, a report comes out and is printed, a failure becomes an exit code. [`home`] is what is
-//! kept between runs, [`session`] is who the user is while they are logged in, [`trust`] is how a cluster is first met, and [`path`] is the
+//! kept between runs, [`session`] is who the user is while they are logged in, [`cluster`] is how a cluster is first met, and [`path`] is the
 //! way through the proxy to a server, by which [`ssh`] and [`scp`] reach it.
 
 mod agent;

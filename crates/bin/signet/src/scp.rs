@@ -24,7 +24,7 @@ use sftp::Sftp;
 
 /// Copy files to or from a server
 ///
-/// A place on a server is [LOGIN@]NODE:PATH; a path that does not begin with / is relative to the home directory there. In the last part of a
+/// A place on a server is `[LOGIN@]NODE:PATH`; a path that does not begin with / is relative to the home directory there. In the last part of a
 /// path to copy from, * and ? stand for any characters and for one.
 #[derive(Debug, Args)]
 #[command(after_help = "\

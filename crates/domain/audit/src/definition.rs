@@ -16,7 +16,7 @@ pub struct EventKind {
 /// A field of an event, as the reference describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldKind {
-    /// Its name in the line. An [`Outcome`] is named `success`; a failed one adds `error`.
+    /// Its name in the line. An [`crate::Outcome`] is named `success`; a failed one adds `error`.
     pub name: &'static str,
     /// What stands there, in the words of JSON.
     pub kind: &'static str,

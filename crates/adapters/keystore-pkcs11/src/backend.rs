@@ -17,6 +17,7 @@ use crate::mechanisms::{signing, to_be_signed};
 use crate::objects::{self, Target};
 use crate::open::{self, Opened};
 use crate::pool::Pool;
+use crate::quiet;
 use crate::seat::{Open, Operation};
 use crate::token::Failure;
 
@@ -168,6 +169,7 @@ impl KeyBackend for Pkcs11Backend {
         let target = self.target(key)?;
         self.pool
             .run(self.call("read a public key"), move |open| {
+                let _quiet = quiet::looking();
                 objects::find(&open.session, &open.store, &target).map(|(_, public)| public)
             })
             .await
@@ -177,6 +179,7 @@ impl KeyBackend for Pkcs11Backend {
         let target = self.target(key)?;
         self.pool
             .run(self.call("read attributes"), move |open| {
+                let _quiet = quiet::looking();
                 let (private, _) = objects::find(&open.session, &open.store, &target)?;
                 Ok(objects::custody(&open.session, private)?)
             })
@@ -210,6 +213,7 @@ impl KeyBackend for Pkcs11Backend {
 }
 
 fn list(open: &Open, prefix: &str) -> Result<Vec<FoundKey>, Failure> {
+    let _quiet = quiet::looking();
     let session = &open.session;
     let mut found = Vec::new();
     for private in session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {
@@ -234,6 +238,7 @@ fn list(open: &Open, prefix: &str) -> Result<Vec<FoundKey>, Failure> {
 }
 
 fn destroy(open: &mut Open, target: &Target) -> Result<(), Failure> {
+    let _quiet = quiet::making();
     open.objects.remove(&(target.id.clone(), target.spki_sha256));
     let session = &open.session;
     let is_it = |key: &PublicKey| key.spki_sha256() == target.spki_sha256;

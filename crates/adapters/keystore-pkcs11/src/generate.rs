@@ -43,6 +43,7 @@ struct Pair {
 
 /// Makes the key pair, or finds it where an earlier call made it. Begun again after a failure it does not make another.
 pub(crate) fn generate(open: &Open, order: &Order) -> Result<Made, Failure> {
+    let _quiet = crate::quiet::making();
     let id = free_or_ours(open, order)?;
     if let Some(public_key) = finish_earlier(open, order, &id)? {
         return Ok(Made { id, public_key });

@@ -24,6 +24,7 @@ mod open;
 mod pace;
 mod pin;
 mod pool;
+mod quiet;
 mod recovery;
 mod seat;
 mod slots;

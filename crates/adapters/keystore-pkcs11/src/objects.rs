@@ -7,6 +7,7 @@ use key::{KeyAlgorithm, KeyRef, PublicKey, SpkiSha256};
 use keystore::{KeyAttributes, KeyError};
 
 use crate::mechanisms::key_type;
+use crate::quiet;
 use crate::seat::Open;
 use crate::token::Failure;
 
@@ -106,6 +107,7 @@ pub(crate) fn find_once(open: &mut Open, target: &Target) -> Result<ObjectHandle
     if let Some(handle) = open.objects.get(&name) {
         return Ok(*handle);
     }
+    let _quiet = quiet::looking();
     let (handle, _) = find(&open.session, &open.store, target)?;
     open.objects.insert(name, handle);
     Ok(handle)

@@ -70,7 +70,7 @@ impl Events for NodeEvents {
 
 /// Who was refused, when the event tells of a refusal and of nothing that is done.
 fn refused(event: &Event) -> Option<Refused> {
-    let stranger = || Refused::Stranger(api_http::origin(event.remote.ip()).to_string());
+    let stranger = || Refused::Stranger(names::estate_of(event.remote.ip()).to_string());
     match &event.what {
         Happening::AuthFailed { .. } => Some(stranger()),
         Happening::SessionRejected { .. } | Happening::Refused { .. } => {
@@ -256,29 +256,14 @@ fn translate(event: Event, hostname: &str) -> AuditEvent {
 
 #[cfg(test)]
 mod tests {
-    use runtime::Clock;
-    use runtime::EntropyFault;
+    use fixtures::CountingEntropy;
+    use fixtures::ManualClock;
     use ssh_node::AuthFailure;
     use ssh_node::CertificateFacts;
     use ssh_node::FileAccess;
     use ssh_node::FileAction;
 
     use super::*;
-
-    struct Fixed;
-
-    impl Clock for Fixed {
-        fn unix_millis(&self) -> i64 {
-            2_000
-        }
-    }
-
-    impl Entropy for Fixed {
-        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFault> {
-            bytes.fill(7);
-            Ok(())
-        }
-    }
 
     fn happened(what: Happening) -> Event {
         Event {
@@ -351,8 +336,13 @@ mod tests {
             }),
         ];
         let folder = tempfile::tempdir().unwrap();
-        let spool = Arc::new(Spool::open(folder.path(), &Fixed, &Fixed).unwrap());
-        let events = NodeEvents::new(spool, "web-1".to_owned(), Arc::new(Fixed));
+        let spool =
+            Arc::new(Spool::open(folder.path(), &ManualClock::new(), &CountingEntropy::from(1)).unwrap());
+        let events = NodeEvents::new(
+            spool,
+            "web-1".to_owned(),
+            Arc::new(CountingEntropy::from(1 << 20)),
+        );
         for what in happenings {
             let event = Event {
                 user: Some(long.clone()),

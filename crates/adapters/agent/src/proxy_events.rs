@@ -65,7 +65,7 @@ impl Events for ProxyEvents {
 fn refused(event: &ProxyEvent) -> Option<Refused> {
     match event {
         ProxyEvent::AuthFailed { remote, .. } | ProxyEvent::TunnelRefused { remote, .. } => {
-            Some(Refused::Stranger(api_http::origin(remote.ip()).to_string()))
+            Some(Refused::Stranger(names::estate_of(remote.ip()).to_string()))
         }
         ProxyEvent::Denied { user, .. } | ProxyEvent::Unreachable { user, .. } => {
             Some(Refused::User(user.clone()))

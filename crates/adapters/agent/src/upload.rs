@@ -28,6 +28,7 @@ use aws_lc_rs::digest::digest;
 use key::KeyId;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
 use tokio::time::sleep;
 use tokio::time::timeout;
 
@@ -75,6 +76,7 @@ impl Agent {
     pub async fn upload(self: Arc<Self>, spool: Arc<Spool>, mut stop: Stop) {
         let mut rest = REST.0;
         let mut counted = tokio::time::interval(COUNTED);
+        counted.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.requested() => break,
@@ -174,10 +176,16 @@ impl Batch {
             batch.bytes = batch
                 .bytes
                 .saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-            // A last line that a crash cut short was never acknowledged.
-            if let Ok(event) = serde_json::from_slice(&line) {
-                batch.events.push(event);
-                sent = sent.saturating_add(length);
+            match serde_json::from_slice(&line) {
+                Ok(event) => {
+                    batch.events.push(event);
+                    sent = sent.saturating_add(length);
+                }
+                // What a write that broke off left was never acknowledged.
+                Err(error) if line != b"\n" => {
+                    tracing::warn!(%error, bytes = length, "a line of the spool is no event; it is passed over");
+                }
+                Err(_) => {}
             }
         }
         Ok(batch)

@@ -8,25 +8,9 @@ use std::sync::Arc;
 
 use agent::Spool;
 use api_types::AgentEvent;
-use runtime::Clock;
-use runtime::Entropy;
-use runtime::EntropyFault;
+use fixtures::CountingEntropy;
+use fixtures::ManualClock;
 use serde_json::json;
-
-struct Fixed;
-
-impl Clock for Fixed {
-    fn unix_millis(&self) -> i64 {
-        1_800_000_000_000
-    }
-}
-
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFault> {
-        bytes.fill(7);
-        Ok(())
-    }
-}
 
 fn event(kind: &str, sid: &str) -> AgentEvent {
     AgentEvent {
@@ -39,7 +23,7 @@ fn event(kind: &str, sid: &str) -> AgentEvent {
 }
 
 fn open(folder: &Path) -> Spool {
-    Spool::open(folder, &Fixed, &Fixed).unwrap()
+    Spool::open(folder, &ManualClock::new(), &CountingEntropy::from(1)).unwrap()
 }
 
 /// Every event in the folder, in the order of its segments.

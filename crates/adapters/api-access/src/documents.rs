@@ -255,7 +255,7 @@ async fn write(access: &Access, asked: &Asked, document: AnyDocument, put: Put) 
         refuse_revenant(access, &document.metadata().name).await?;
     }
     let written = if let AnyDocument::Node(node) = document {
-        AnyDocument::Node(access.enrollment.register_openssh(&actor, node, put).await?)
+        AnyDocument::Node(access.enrollment.write_node(&actor, node, put).await?)
     } else {
         access.directory.put(&actor, document, put).await?
     };

@@ -17,6 +17,8 @@ use std::time::Instant;
 
 use api_types::Attempt;
 use audit::Actor;
+use names::network_of;
+use names::site_of;
 
 use crate::bucket::Bucket;
 use crate::bucket::Rate;
@@ -25,8 +27,6 @@ use crate::limits::SITE_SHARES;
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::visitors::TooMuch;
-use crate::visitors::counted;
-use crate::visitors::site;
 
 /// How often one address may try something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,8 +125,8 @@ impl Attempts {
         let mut known = self.lock();
         let Known { addresses, sites } = &mut *known;
         // Both are asked before either is written down: what one refuses is not taken of the other, and nobody refused is remembered.
-        let of_address = addresses.taken(&self.limits, attempt, counted(address), now)?;
-        if let Some(site) = site(address) {
+        let of_address = addresses.taken(&self.limits, attempt, network_of(address), now)?;
+        if let Some(site) = site_of(address) {
             let of_site = sites.taken(&self.limits, attempt, site, now)?;
             sites.put(of_site);
         }
@@ -202,7 +202,7 @@ impl Shares {
         if self.buckets.len() >= KNOWN_MAX && !self.buckets.contains_key(&key) {
             self.sweep(limits, now);
             if self.buckets.len() >= KNOWN_MAX {
-                let hash = self.hasher.hash_one((attempt, network(whose)));
+                let hash = self.hasher.hash_one((attempt, provider(whose)));
                 return Slot::Shared(usize::try_from(hash % SHARED as u64).unwrap_or_default());
             }
         }
@@ -223,7 +223,7 @@ impl Shares {
 }
 
 /// What providers give to one customer at most: a /32 of IPv6 (RFC 6177 speaks of /48 and longer), a /16 of IPv4.
-fn network(address: IpAddr) -> [u8; 4] {
+fn provider(address: IpAddr) -> [u8; 4] {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, ..] = address.octets();

@@ -54,5 +54,4 @@ pub use stop::{Stop, Stopper};
 pub use strangers::{Admission, Notice, Strangers};
 pub use tls::{Front, ReloadError};
 pub use trust::ClientTrust;
-pub use visitors::origin;
 pub use web::web_router;

@@ -13,13 +13,12 @@ use std::time::Instant;
 use crowd::Crowd;
 use crowd::Room;
 use crowd::Ticket;
+use names::estate_of;
 use tokio::sync::Notify;
 
 use crate::limits::ConnectionLimits;
 use crate::visitors::Visit;
 use crate::visitors::Visitors;
-
-use crate::visitors::origin;
 
 /// Everybody at a listener who has not shown who they are. Clones are the same.
 #[derive(Debug, Clone)]
@@ -101,7 +100,7 @@ impl Strangers {
             Some(visitors) => Some(visitors.enter(address, now).ok()?),
         };
         let notice = Notice::default();
-        let group = origin(address);
+        let group = estate_of(address);
         let mut here = lock(&self.here);
         let entered = here.crowd.enter(group, notice.clone());
         if !matches!(&entered, Some(entered) if entered.gives_way.is_none()) {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Instant;
+
+use names::network_of;
+use names::site_of;
 
 use crate::bucket::Bucket;
 use crate::bucket::Rate;
@@ -85,8 +87,7 @@ impl Visitors {
     /// # Errors
     /// When its address, or its site, has its share of connections, or comes too often.
     pub(crate) fn enter(&self, address: IpAddr, now: Instant) -> Result<Visit, TooMuch> {
-        let site = site(address);
-        let address = counted(address);
+        let (site, address) = (site_of(address), network_of(address));
         let mut known = self.lock();
         // Both are asked before either is written down: what one refuses is not taken of the other, and nobody refused is remembered.
         let of_address = entered(&mut known.addresses, address, self.limits, now)?;
@@ -219,33 +220,6 @@ impl Drop for Visit {
             site.leave(None);
         }
     }
-}
-
-/// The address that counts: whoever has an IPv6 address has 2^64 of them.
-pub(crate) fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
-}
-
-/// The site that counts beside the address: whoever has a /48 of IPv6, as sites are given (RFC 6177), has 65,536 addresses that count.
-pub(crate) fn site(address: IpAddr) -> Option<IpAddr> {
-    match address.to_canonical() {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(address) => {
-            let [a, b, c, ..] = address.segments();
-            Some(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)))
-        }
-    }
-}
-
-/// The largest place that one stranger may have to themselves: the site, and for IPv4 the address.
-pub fn origin(address: IpAddr) -> IpAddr {
-    site(address).unwrap_or_else(|| counted(address))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use audit::Actor;
 use audit::AuditEvent;
-use audit::Outcome;
 use directory::Put;
 use resource::AnyDocument;
 use resource::Document;
@@ -52,6 +51,10 @@ impl Enrollment {
             Put::Create => return Err(refused(directory::Refusal::AlreadyExists { kind, name }).into()),
             Put::Update | Put::Upsert => {}
         }
+        let known = asked.metadata.revision;
+        if known.is_some() && known != document.metadata.revision {
+            return Err(refused(directory::Refusal::Conflict { kind, name }).into());
+        }
         document.spec.dial_addr.clone_from(&asked.spec.dial_addr);
         let mut problems = document.check().err().unwrap_or_default();
         problems.extend(others_words(&asked, &document));
@@ -67,18 +70,9 @@ impl Enrollment {
             hostname: document.spec.hostname.clone(),
             addr: document.spec.dialled().to_owned(),
         };
-        self.record(actor, event(Outcome::Success)).await?;
-        match records::commit(self.state.as_ref(), &name, vec![write]).await {
-            Ok(revision) => {
-                document.metadata.revision = Some(revision.0);
-                Ok(document)
-            }
-            Err(error) => {
-                self.record(actor, event(Outcome::Failure(error.to_string())))
-                    .await?;
-                Err(error)
-            }
-        }
+        let revision = self.act(actor, name.as_str(), event, vec![write]).await?;
+        document.metadata.revision = Some(revision.0);
+        Ok(document)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use access::LockSubject;
 use audit::Actor;
 use audit::AuditEvent;
+use audit::Outcome;
 use cluster::Cluster;
 use directory::Directory;
 use names::HostName;
@@ -15,7 +16,9 @@ use names::UnixSeconds;
 use resource::AnyDocument;
 use resource::Kind;
 use runtime::Entropy;
+use state::Revision;
 use state::State;
+use state::Write;
 use tokio::sync::Mutex;
 use tokio::sync::watch;
 
@@ -188,5 +191,24 @@ impl Enrollment {
     pub(crate) async fn record(&self, actor: &Actor, event: AuditEvent) -> Result<(), EnrollmentError> {
         let recorded = self.cluster.journal().record(actor, event).await;
         recorded.map(|_| ()).map_err(EnrollmentError::Cluster)
+    }
+
+    /// Records an act, then does it; when it could not be done, that is recorded, too.
+    pub(crate) async fn act(
+        &self,
+        actor: &Actor,
+        whom: &str,
+        event: impl Fn(Outcome) -> AuditEvent + Send,
+        writes: Vec<Write>,
+    ) -> Result<Revision, EnrollmentError> {
+        self.record(actor, event(Outcome::Success)).await?;
+        match records::commit(self.state.as_ref(), whom, writes).await {
+            Ok(revision) => Ok(revision),
+            Err(error) => {
+                self.record(actor, event(Outcome::Failure(error.to_string())))
+                    .await?;
+                Err(error)
+            }
+        }
     }
 }

@@ -207,20 +207,31 @@ impl Enrollment {
         Ok(hosts.into_iter().map(status).collect())
     }
 
-    /// Registers a server without an agent: OpenSSH that trusts the `openssh` authority. Its name in the metadata may be any that no host
-    /// has; labels and address may be changed by writing it again. Of a host with an agent, [`NodeSpec::dial_addr`] may be set in the same way.
+    /// Writes a node, as far as an operator may. A server without an agent – OpenSSH that trusts the `openssh` authority – is registered: its
+    /// name in the metadata may be any that no host has; labels and address may be changed by writing it again. Of a host with an agent
+    /// [`NodeSpec::dial_addr`] may be set.
     ///
     /// # Errors
     /// A [`Refusal`]; otherwise whatever failed.
-    pub async fn register_openssh(
+    pub async fn write_node(
+        &self,
+        actor: &Actor,
+        document: Document<NodeSpec>,
+        put: Put,
+    ) -> Result<Document<NodeSpec>, EnrollmentError> {
+        if self.is_of_agent(&document).await? {
+            self.set_dial_addr(actor, document, put).await
+        } else {
+            self.register_openssh(actor, document, put).await
+        }
+    }
+
+    async fn register_openssh(
         &self,
         actor: &Actor,
         mut document: Document<NodeSpec>,
         put: Put,
     ) -> Result<Document<NodeSpec>, EnrollmentError> {
-        if self.is_of_agent(&document).await? {
-            return self.set_dial_addr(actor, document, put).await;
-        }
         let asked = document.metadata.revision.take();
         document.spec.rotation.clear();
         document.spec.seen_at = None;
@@ -261,19 +272,10 @@ impl Enrollment {
             writes.extend(self.release(name.as_str(), &left).await?);
         }
         let event = |outcome| registration(&document, stored.is_none(), outcome);
-        self.record(actor, event(Outcome::Success)).await?;
-        match records::commit(self.state.as_ref(), &name, writes).await {
-            Ok(revision) => {
-                self.note_openssh(&document);
-                document.metadata.revision = Some(revision.0);
-                Ok(document)
-            }
-            Err(error) => {
-                self.record(actor, event(Outcome::Failure(error.to_string())))
-                    .await?;
-                Err(error)
-            }
-        }
+        let revision = self.act(actor, name.as_str(), event, writes).await?;
+        self.note_openssh(&document);
+        document.metadata.revision = Some(revision.0);
+        Ok(document)
     }
 
     /// The names that a server without an agent has to itself: its own, and that in the cluster.

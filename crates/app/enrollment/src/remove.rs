@@ -2,7 +2,6 @@
 
 use audit::Actor;
 use audit::AuditEvent;
-use audit::Outcome;
 use authority::AuthorityType;
 use authority::KeyForm;
 use resource::AnyDocument;
@@ -53,7 +52,7 @@ impl Enrollment {
                 writes.extend(self.release(name.as_str(), &names).await?);
             }
         }
-        self.act(actor, name.as_str(), &node.spec.hostname, reason, writes)
+        self.take_out(actor, name.as_str(), &node.spec.hostname, reason, writes)
             .await
     }
 
@@ -83,14 +82,14 @@ impl Enrollment {
                 records::delete(node_key, Expect::Anything),
             ];
             writes.extend(self.release(&host, &names).await?);
-            self.act(actor, &host, record.node_name.as_str(), reason, writes)
+            self.take_out(actor, &host, record.node_name.as_str(), reason, writes)
                 .await?;
         }
         self.note_removal(id, &record);
         self.revoke_all(actor, &record).await
     }
 
-    async fn act(
+    async fn take_out(
         &self,
         actor: &Actor,
         host: &str,
@@ -104,12 +103,7 @@ impl Enrollment {
             hostname: hostname.to_owned(),
             reason: reason.clone(),
         };
-        self.record(actor, event(Outcome::Success)).await?;
-        if let Err(error) = records::commit(self.state.as_ref(), host, writes).await {
-            self.record(actor, event(Outcome::Failure(error.to_string())))
-                .await?;
-            return Err(error);
-        }
+        self.act(actor, host, event, writes).await?;
         self.cluster.forget_remote(host);
         self.cluster.settle_alert(&crate::events_wait_alert(host));
         self.forget_seen(host);

@@ -1,7 +1,8 @@
 //! How many programs may wait for somebody's approval, and how many of them may come from one place.
 
-use std::net::IpAddr;
 use std::net::SocketAddr;
+
+use names::site_of;
 
 use crate::identity::source_of;
 
@@ -16,19 +17,11 @@ const OF_SITE_MAX: usize = 8 * OF_SOURCE_MAX;
 pub(crate) fn may_wait(waiting: &[SocketAddr], remote: SocketAddr) -> bool {
     let source = source_of(remote);
     let of_source = waiting.iter().filter(|other| source_of(**other) == source);
-    let site = site_of(remote);
+    let site = site_of(remote.ip());
     let of_site = waiting
         .iter()
-        .filter(|other| site.is_some() && site_of(**other) == site);
+        .filter(|other| site.is_some() && site_of(other.ip()) == site);
     waiting.len() < ALL_MAX && of_source.count() < OF_SOURCE_MAX && of_site.count() < OF_SITE_MAX
-}
-
-/// The /48 of an IPv6 address, as sites are given (RFC 6177).
-fn site_of(remote: SocketAddr) -> Option<u128> {
-    match remote.ip().to_canonical() {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(address) => Some(address.to_bits() >> 80),
-    }
 }
 
 #[cfg(test)]

@@ -50,12 +50,9 @@ pub struct Source(String);
 impl Source {
     /// The source an address belongs to.
     pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
+        match names::network_of(address) {
             IpAddr::V4(address) => Self(address.to_string()),
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & !u128::from(u64::MAX);
-                Self(format!("{}/64", std::net::Ipv6Addr::from_bits(network)))
-            }
+            IpAddr::V6(network) => Self(format!("{network}/64")),
         }
     }
 

@@ -4,11 +4,13 @@
 //! Nothing here reads a clock, a file or the environment.
 
 mod cluster;
+mod network;
 mod principal;
 mod serial;
 mod time;
 
 pub use cluster::ClusterName;
+pub use network::{estate_of, network_of, site_of};
 pub use principal::{HostName, Principal, UserName};
 pub use serial::Serial;
 pub use time::{Ttl, UnixSeconds};

@@ -1,26 +1,11 @@
 use std::sync::Mutex;
 
+use fixtures::CountingEntropy;
+use fixtures::ManualClock;
 use runtime::Clock;
-use runtime::Entropy;
-use runtime::EntropyFault;
 use serde_json::json;
 
 use super::*;
-
-struct Fixed;
-
-impl Clock for Fixed {
-    fn unix_millis(&self) -> i64 {
-        1_800_000_000_000
-    }
-}
-
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyFault> {
-        bytes.fill(7);
-        Ok(())
-    }
-}
 
 fn event(path: &str) -> AgentEvent {
     AgentEvent {
@@ -100,7 +85,7 @@ impl Taker for Auth {
 }
 
 async fn spool(folder: &Path, paths: &[String]) -> Spool {
-    let spool = Spool::open(folder, &Fixed, &Fixed).unwrap();
+    let spool = Spool::open(folder, &ManualClock::new(), &CountingEntropy::from(1)).unwrap();
     for path in paths {
         spool.record(event(path)).await.unwrap();
     }
@@ -193,7 +178,7 @@ async fn refusals_that_were_counted_are_recorded_as_one() {
     let auth = Auth::default();
     send(&spool, &auth).await.unwrap();
     assert_eq!(auth.taken.lock().unwrap().len(), 20);
-    spool.record_counted(Fixed.now(), true).await;
+    spool.record_counted(ManualClock::new().now(), true).await;
     send(&spool, &auth).await.unwrap();
     let taken = auth.taken.lock().unwrap().clone();
     assert_eq!(taken.len(), 21);

@@ -251,7 +251,7 @@ impl World {
             panic!("it is no node");
         };
         self.enrollment
-            .register_openssh(&operator(), node, Put::Create)
+            .write_node(&operator(), node, Put::Create)
             .await
             .unwrap();
     }

@@ -302,7 +302,7 @@ async fn nodes_are_listed_in_pages_of_what_is_visible() {
         let node = Document::from_value(node).unwrap();
         world
             .enrollment
-            .register_openssh(&actor(), node, Put::Create)
+            .write_node(&actor(), node, Put::Create)
             .await
             .unwrap();
     }
@@ -339,7 +339,7 @@ async fn a_server_without_an_agent_is_registered_changed_and_removed() {
         Document::<resource::NodeSpec>::from_value(node).unwrap()
     };
     let operator = actor();
-    let put = |document, put| world.enrollment.register_openssh(&operator, document, put);
+    let put = |document, put| world.enrollment.write_node(&operator, document, put);
     let written = put(document("old-1"), Put::Create).await.unwrap();
     assert!(written.metadata.revision.is_some());
     assert!(put(document("old-1"), Put::Create).await.is_err());

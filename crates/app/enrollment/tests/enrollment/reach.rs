@@ -86,7 +86,7 @@ async fn an_operator_says_where_a_host_is_dialled_that_comes_from_elsewhere() {
     let remote = "192.0.2.7:40000";
     assert_eq!(beat(&world, &joined, remote, "10.0.0.7:3022").await, "");
     let operator = actor();
-    let put = |document, put| world.enrollment.register_openssh(&operator, document, put);
+    let put = |document, put| world.enrollment.write_node(&operator, document, put);
     let mut document = node(&world, &id).await;
     document.spec.dial_addr = "web-1.lan:3022".to_owned();
     let written = put(document.clone(), Put::Upsert).await.unwrap();

@@ -154,7 +154,7 @@ async fn a_removed_agent_holds_nothing_and_a_server_without_an_agent_is_named() 
     let node = Document::from_value(node).unwrap();
     world
         .enrollment
-        .register_openssh(&actor(), node, Put::Create)
+        .write_node(&actor(), node, Put::Create)
         .await
         .unwrap();
     let world = world.restarted().await;

@@ -1,8 +1,10 @@
-//! Checks what the compiler cannot: that arrows point inwards, that the pure ring is pure, that files stay readable.
+//! Checks what the compiler cannot: that arrows point inwards, that the pure ring is pure, that files stay readable,
+//! that documents link to what is there.
 //!
 //! Each rule is a function from the tree to findings. Every finding is reported, not only the first.
 
 mod banned;
+mod links;
 mod machine;
 mod rings;
 mod sources;
@@ -49,6 +51,7 @@ fn findings(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
     let files = text_files(workspace)?;
     let mut findings = rings::findings(workspace.root(), workspace.packages());
     findings.extend(sources::findings(&files));
+    findings.extend(links::findings(workspace.root(), &files));
     findings.extend(machine::findings(&files, &machine::places(workspace)));
     findings.extend(banned::findings(workspace)?);
     findings.sort();

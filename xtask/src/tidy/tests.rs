@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Finding, findings, machine, rings, sources, text_files};
+use super::{Finding, findings, links, machine, rings, sources, text_files};
 use crate::workspace::Workspace;
 
 /// A workspace of empty crates in a temporary directory.
@@ -232,6 +232,25 @@ fn empty_names_are_found() {
             .iter()
             .any(|finding| finding.place == "crates/app/common/Cargo.toml")
     );
+}
+
+#[test]
+fn links_that_lead_nowhere_are_found() {
+    let planted = Planted::new();
+    planted.write("README.md", "# The whole\n[a](docs/a.md) [b](docs) [c](https://example.com/c) `[d](none.md)`\n")
+        .write("docs/a.md", "# A\n## How `it` goes, twice\n## Twice\n## Twice\n[up](../README.md#the-whole) [own](#how-it-goes-twice) [two](#twice-1)\n```\n[x](none.md)\n```\n")
+        .write("crates/domain/names/src/part.md", "[there](only/in/the/whole.md)\n");
+    let found = || links::findings(planted.root(), &text_files(&planted.workspace()).unwrap());
+    assert_eq!(found(), []);
+    for (link, problem) in [
+        ("b.md", "there is no docs/b.md"),
+        ("../../README.md", "there is no"),
+        ("../README.md#part", "names no heading of README.md"),
+        ("#twice-2", "names no heading of docs/a.md"),
+    ] {
+        planted.write("docs/a.md", &format!("# Twice\n# Twice\n\nSee [this]({link}).\n"));
+        only(&found(), "docs/a.md:4", problem);
+    }
 }
 
 #[test]

@@ -16,14 +16,17 @@ use crate::Freshness;
 use crate::HostIdentity;
 use crate::Joiner;
 use crate::Known;
+use crate::Nearby;
+use crate::admission::Admission;
 use crate::freshness::Confirmed;
-use crate::join::join;
+use crate::shut_out::out_of_the_cluster;
+use crate::shut_out::shut_out;
 use crate::store::Store;
 
 /// The file of the identity, in the agent's folder.
-const IDENTITY: &str = "identity.json";
+pub(crate) const IDENTITY: &str = "identity.json";
 /// The file of the view that was last seen.
-const VIEW: &str = "view.json";
+pub(crate) const VIEW: &str = "view.json";
 
 /// What a machine says of itself.
 #[derive(Debug, Clone)]
@@ -54,6 +57,9 @@ pub struct AgentParts {
     pub profile: Profile,
     /// How it joins, when it has not yet.
     pub joiner: Option<Arc<dyn Joiner>>,
+    /// Who knows the cluster without being asked over the network: what is true is then known before anybody is served, even while the
+    /// API is away.
+    pub nearby: Option<Arc<dyn Nearby>>,
     /// The cluster, where that is known beforehand.
     pub cluster: Option<String>,
     /// The time.
@@ -69,6 +75,8 @@ pub struct Agent {
     pub(crate) profile: Profile,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) identity: watch::Sender<Arc<HostIdentity>>,
+    /// What it was shown last, as it is on the disk.
+    pub(crate) view: watch::Sender<Arc<AgentView>>,
     pub(crate) known: watch::Sender<Arc<Known>>,
     /// When the auth service last said that what is known is so.
     pub(crate) confirmed: watch::Sender<Option<Confirmed>>,
@@ -87,31 +95,29 @@ impl Agent {
         let AgentParts {
             folder,
             address,
-            profile,
+            mut profile,
             joiner,
+            nearby,
             cluster,
             clock,
             entropy,
         } = parts;
         let store = Store::open(&folder)?;
-        let identity = match store.load::<HostIdentity>(IDENTITY)? {
-            Some(identity) => {
-                check_cluster(&identity, cluster.as_deref(), &store.path(IDENTITY))?;
-                identity
-            }
-            None => {
-                let joiner = joiner.ok_or(AgentError::NoToken)?;
-                let joined = join(joiner.as_ref(), &profile, entropy.as_ref(), clock.now()).await?;
-                store.save(IDENTITY, &joined)?;
-                tracing::info!(
-                    host = joined.host_id(),
-                    cluster = joined.cluster(),
-                    "joined the cluster"
-                );
-                joined
-            }
+        let admission = Admission {
+            store: &store,
+            profile: &profile,
+            joiner: joiner.as_deref(),
+            nearby: nearby.as_deref(),
+            cluster: cluster.as_deref(),
+            entropy: entropy.as_ref(),
+            now: clock.now(),
         };
-        let (view, is_confirmed) = first_view(&store, &address, &identity).await?;
+        let identity = admission.identity().await?;
+        // One name everywhere: what its certificates call it.
+        if let Some(name) = identity.node_name() {
+            profile.node_name = name;
+        }
+        let (view, is_confirmed) = first_view(&store, nearby.as_deref(), &address, &identity).await?;
         let known = Known::compile(&view)?;
         let now = clock.now();
         Ok(Self {
@@ -120,6 +126,7 @@ impl Agent {
             profile,
             clock,
             identity: watch::channel(Arc::new(identity)).0,
+            view: watch::channel(Arc::new(view)).0,
             known: watch::channel(Arc::new(known)).0,
             confirmed: watch::channel(is_confirmed.then(|| Confirmed::now(now))).0,
             news: watch::channel(None).0,
@@ -127,13 +134,12 @@ impl Agent {
         })
     }
 
-    /// The id of the machine that joined from this folder; nothing when none did yet.
+    /// Who the machine is that joined from this folder; nothing when none did yet.
     ///
     /// # Errors
     /// When the folder's identity does not read.
-    pub fn stored_host_id(folder: &Path) -> Result<Option<String>, AgentError> {
-        let identity = Store::open(folder)?.load::<HostIdentity>(IDENTITY)?;
-        Ok(identity.map(|identity| identity.host_id))
+    pub fn stored_identity(folder: &Path) -> Result<Option<HostIdentity>, AgentError> {
+        Store::open(folder)?.load::<HostIdentity>(IDENTITY)
     }
 
     /// The identity, and whenever it changes.
@@ -185,19 +191,9 @@ impl Agent {
     pub(crate) fn save_view(&self, view: &AgentView) -> Result<(), AgentError> {
         let known = Known::compile(view)?;
         self.store.save(VIEW, view)?;
+        self.view.send_replace(Arc::new(view.clone()));
         self.known.send_replace(Arc::new(known));
         Ok(())
-    }
-}
-
-fn check_cluster(identity: &HostIdentity, expected: Option<&str>, path: &Path) -> Result<(), AgentError> {
-    match expected {
-        Some(expected) if expected != identity.cluster() => Err(AgentError::OtherCluster {
-            path: path.to_owned(),
-            found: identity.cluster().to_owned(),
-            expected: expected.to_owned(),
-        }),
-        Some(_) | None => Ok(()),
     }
 }
 
@@ -206,26 +202,51 @@ pub(crate) fn client(address: &str, identity: &HostIdentity) -> Result<Client, A
     Ok(Client::new(endpoint))
 }
 
-/// The view, and whether the auth service gave it just now.
+/// The view, and whether the auth service gave it just now. One that refuses to show it to a machine which is locked, or was removed, has
+/// said what there is to know: the machine is locked from its first moment.
 async fn first_view(
     store: &Store,
+    nearby: Option<&dyn Nearby>,
     address: &str,
     identity: &HostIdentity,
 ) -> Result<(AgentView, bool), AgentError> {
-    let asked = client(address, identity)?
-        .agent_view(&api_types::AgentViewParameters::default())
-        .await;
-    match asked {
+    let asked = match nearby {
+        Some(nearby) => nearby.view().await,
+        None => match client(address, identity) {
+            Ok(client) => client
+                .agent_view(&api_types::AgentViewParameters::default())
+                .await
+                .map_err(AgentError::from),
+            Err(error) => Err(error),
+        },
+    };
+    let error = match asked {
         Ok(view) => {
             store.save(VIEW, &view)?;
-            Ok((view, true))
+            return Ok((view, true));
         }
-        Err(error) => match store.load(VIEW)? {
-            Some(view) => {
-                tracing::warn!(error = %error, "the auth service does not answer; going on with what was last seen");
-                Ok((view, false))
-            }
-            None => Err(error.into()),
-        },
-    }
+        Err(error) => error,
+    };
+    let Some(view) = store.load(VIEW)? else {
+        return Err(error);
+    };
+    let view = last_seen(view, identity.host_id(), &error)?;
+    store.save(VIEW, &view)?;
+    tracing::warn!(error = %crate::follow::chain(&error), "the auth service does not answer; going on with what was last seen");
+    Ok((view, false))
 }
+
+/// What was last seen, with what follows from the answer of an auth service that shows nothing.
+pub(crate) fn last_seen(
+    mut view: AgentView,
+    host_id: &str,
+    answer: &AgentError,
+) -> Result<AgentView, AgentError> {
+    if let Some(words) = out_of_the_cluster(answer) {
+        shut_out(&mut view, host_id, words)?;
+    }
+    Ok(view)
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,17 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_client::Client;
-use api_client::ClientError;
 use api_http::Stop;
+use api_types::AgentView;
 use api_types::AgentViewParameters;
 use api_types::HeartbeatAnswer;
 use api_types::HeartbeatRequest;
 use api_types::RenewRequest;
-use resource::Document;
-use resource::LockSpec;
-use resource::LockTarget;
-use resource::Metadata;
-use resource::ResourceName;
 use tokio::time::Instant;
 use tokio::time::sleep;
 use tokio::time::sleep_until;
@@ -23,7 +18,10 @@ use crate::Agent;
 use crate::AgentError;
 use crate::HostIdentity;
 use crate::Known;
+use crate::agent::VIEW;
 use crate::freshness::Confirmed;
+use crate::shut_out::out_of_the_cluster;
+use crate::shut_out::shut_out;
 
 /// How often a machine says that it is here.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -126,28 +124,26 @@ impl Agent {
         }
     }
 
-    /// Lets nobody in any more, and ends what goes on: the machine is none of the cluster's. What it last saw may be from before that.
-    fn lock_out(&self, words: &str) {
-        let mut known = Known::clone(&self.known.borrow());
-        let Ok(name) = ResourceName::parse("removed-machine") else {
-            return;
+    /// Lets nobody in any more, and ends what goes on: the machine is none of the cluster's. What it last saw may be from before that, and is
+    /// what the next start goes by.
+    pub(crate) fn lock_out(&self, words: &str) {
+        let mut view = AgentView::clone(&self.view.borrow());
+        let locked = match shut_out(&mut view, &self.host_id(), words) {
+            Ok(false) => return,
+            Ok(true) => Known::compile(&view),
+            Err(error) => Err(error),
         };
-        if known.locks.iter().any(|lock| lock.metadata.name == name) {
-            return;
+        match locked {
+            Ok(known) => {
+                tracing::warn!(because = words, "this machine lets nobody in any more");
+                self.known.send_replace(Arc::new(known));
+                if let Err(error) = self.store.save(VIEW, &view) {
+                    tracing::error!(error = %chain(&error), "that this machine lets nobody in is not on its disk, and forgotten by a restart");
+                }
+                self.view.send_replace(Arc::new(view));
+            }
+            Err(error) => tracing::error!(error = %chain(&error), "this machine could not be locked"),
         }
-        let target = LockTarget {
-            node: Some(self.host_id()),
-            ..LockTarget::default()
-        };
-        let spec = LockSpec {
-            target,
-            message: Some(words.to_owned()),
-            ..LockSpec::default()
-        };
-        known.locks.push(Document::new(Metadata::named(name), spec));
-        // Should it be taken back into the cluster, it looks anew.
-        known.revision = 0;
-        self.known.send_replace(Arc::new(known));
     }
 
     /// The connection that is kept: of the identity that the machine has now.
@@ -271,22 +267,6 @@ impl Agent {
                 .map(|since| since.elapsed().as_secs()),
         };
         Ok(client.agent_heartbeat(&request).await?)
-    }
-}
-
-/// Why the machine may let nobody in, when the auth service says so: it was removed, which takes a lock on it first, or it is locked.
-fn out_of_the_cluster(error: &AgentError) -> Option<&str> {
-    let AgentError::Client(ClientError::Refused { code, message, .. }) = error else {
-        return None;
-    };
-    match code.as_str() {
-        "not_a_member" | "revoked" => Some("the host was removed"),
-        "locked" => Some(
-            message
-                .split_once(": ")
-                .map_or("the host is locked", |(_, words)| words),
-        ),
-        _ => None,
     }
 }
 

@@ -136,7 +136,7 @@ impl NodeGate {
                     words: second_factor_words(&admission.login, &self.hostname),
                 },
                 Lacking::OtherHost { .. } | Lacking::CertainLocks { .. } | Lacking::Recording(_) => {
-                    Refused::Denied(reason)
+                    Refused::Lacking(reason)
                 }
             }
         })
@@ -147,8 +147,10 @@ impl NodeGate {
 enum Refused {
     /// A lock is on them.
     Locked(Denial),
-    /// Another reason.
+    /// Their roles do not let them in, or what they carry is not understood.
     Denied(Denial),
+    /// Something that a session needs is not so.
+    Lacking(Denial),
     /// A second factor is lacking for this session.
     SecondFactor { reason: Denial, words: String },
 }
@@ -162,7 +164,8 @@ impl From<Denial> for Refused {
 impl From<Refused> for NotAdmitted {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Locked(reason) | Refused::Denied(reason) => Self::Denied(reason),
+            Refused::Locked(reason) | Refused::Lacking(reason) => Self::Told(reason),
+            Refused::Denied(reason) => Self::Denied(reason),
             Refused::SecondFactor { reason, words } => Self::SecondFactor { reason, words },
         }
     }
@@ -172,7 +175,9 @@ impl From<Refused> for Fallen {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Locked(reason) => Self::Locked(reason),
-            Refused::Denied(reason) | Refused::SecondFactor { reason, words: _ } => Self::Denied(reason),
+            Refused::Denied(reason)
+            | Refused::Lacking(reason)
+            | Refused::SecondFactor { reason, words: _ } => Self::Denied(reason),
         }
     }
 }

@@ -79,6 +79,22 @@ impl HostIdentity {
         &self.cluster
     }
 
+    /// What it is called in its certificates; nothing when they do not say.
+    pub(crate) fn node_name(&self) -> Option<String> {
+        let certificate = ssh_key::Certificate::from_openssh(&self.ssh_certificate).ok()?;
+        // Its id and that in the cluster come first, then its name.
+        certificate.valid_principals().get(2).cloned()
+    }
+
+    /// The certificate that it presents to those it connects to.
+    ///
+    /// # Errors
+    /// When there is none that reads.
+    pub fn client_certificate(&self) -> Result<CertificateDer<'static>, AgentError> {
+        let first = self.client_chain()?.into_iter().next();
+        first.ok_or_else(|| AgentError::NotUnderstood("the identity has no certificate".to_owned()))
+    }
+
     /// The SSH host key in OpenSSH's form.
     pub fn ssh_key(&self) -> &str {
         self.ssh_key.expose()
@@ -131,14 +147,6 @@ impl HostIdentity {
             self.tls_key()?,
             self.authorities(&self.trust)?,
         ))
-    }
-
-    /// The certificates to present to those who connect to it, its own first.
-    ///
-    /// # Errors
-    /// When one does not read.
-    pub fn server_chain(&self) -> Result<Vec<CertificateDer<'static>>, AgentError> {
-        self.chain(&self.tls_server)
     }
 
     /// The certificates to present to those it connects to, its own first.

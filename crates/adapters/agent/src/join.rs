@@ -100,15 +100,41 @@ pub(crate) async fn join(
     now: UnixSeconds,
 ) -> Result<HostIdentity, AgentError> {
     let keys = Keys::generate(entropy)?;
+    join_by(joiner, profile, (&keys, None, &profile.roles), now).await
+}
+
+/// Joins as the host the machine is, with the keys it has.
+pub(crate) async fn join_again(
+    joiner: &dyn Joiner,
+    profile: &Profile,
+    identity: &HostIdentity,
+    now: UnixSeconds,
+) -> Result<HostIdentity, AgentError> {
+    let host_id = Some(identity.host_id().to_owned());
+    join_by(
+        joiner,
+        profile,
+        (&identity.keys()?, host_id, &identity.roles),
+        now,
+    )
+    .await
+}
+
+async fn join_by(
+    joiner: &dyn Joiner,
+    profile: &Profile,
+    (keys, host_id, roles): (&Keys, Option<String>, &[String]),
+    now: UnixSeconds,
+) -> Result<HostIdentity, AgentError> {
     let token = joiner.secret().await?;
     let secret =
-        JoinSecret::parse(token.expose()).map_err(|error| AgentError::NotUnderstood(error.to_string()))?;
+        JoinSecret::parse(token.expose()).map_err(|error| AgentError::BadToken(error.to_string()))?;
     let proof = enrollment::join_proof(&secret, &profile.node_name, &keys.ssh_blob()?);
     let request = JoinRequest {
         token,
         node_name: profile.node_name.clone(),
-        roles: profile.roles.clone(),
-        host_id: None,
+        roles: roles.to_vec(),
+        host_id,
         ssh_public_key: keys.ssh_public.clone(),
         csr: keys.request(&proof)?,
         labels: profile.labels.clone(),
@@ -116,5 +142,5 @@ pub(crate) async fn join(
         addr: profile.addr.clone(),
     };
     let answer = joiner.join(&request).await?;
-    HostIdentity::new(&keys, &profile.roles, answer, now)
+    HostIdentity::new(keys, roles, answer, now)
 }

@@ -5,6 +5,7 @@
 //! [`ProxyGate`] decide from what was last seen, so that a machine goes on while the auth service is away. [`Spool`] keeps what
 //! happened until the auth service has it.
 
+mod admission;
 mod agent;
 mod error;
 mod follow;
@@ -19,12 +20,14 @@ mod proxy_events;
 mod proxy_gate;
 mod refusals;
 mod resolver;
+mod shut_out;
 mod spool;
 mod store;
 mod terminator;
 mod told;
 mod upload;
 
+pub use admission::{Nearby, Standing};
 pub use agent::{Agent, AgentParts, Profile};
 pub use error::AgentError;
 pub use freshness::Freshness;

@@ -51,11 +51,11 @@ impl NodeEvents {
 impl Events for NodeEvents {
     async fn record(&self, event: Event) -> Result<(), NotRecorded> {
         let refused = refused(&event);
-        let user = event.user.clone().or_else(|| event.login.clone());
+        let user = who(&event);
         let told = AgentEvent {
             uid: new_uid(self.entropy.as_ref()).map_err(NotRecorded)?,
             unix_millis: event.unix_millis,
-            user: clipped(user.unwrap_or_default(), NAME_BYTES_MAX),
+            user: clipped(user, NAME_BYTES_MAX),
             remote: event.remote.to_string(),
             event: serde_json::to_value(translate(event, &self.hostname).clipped())
                 .map_err(|error| NotRecorded(error.to_string()))?,
@@ -68,6 +68,30 @@ impl Events for NodeEvents {
     }
 }
 
+/// Who it is: as was found when they were let in, or as a certificate of ours says that did not let them in. Nobody otherwise: the account that
+/// is asked for is no person, and what else a certificate says is only claimed.
+fn who(event: &Event) -> String {
+    let named = match &event.what {
+        Happening::AuthFailed { certificate, .. } => certificate
+            .as_ref()
+            .filter(|facts| facts.is_ours)
+            .map(|facts| facts.key_id.clone()),
+        Happening::SessionRejected { .. }
+        | Happening::Refused { .. }
+        | Happening::SessionStart { .. }
+        | Happening::SessionLeave
+        | Happening::SessionEnd { .. }
+        | Happening::Exec { .. }
+        | Happening::Subsystem { .. }
+        | Happening::File(_)
+        | Happening::Port(_)
+        | Happening::AgentForward
+        | Happening::Resize(_)
+        | Happening::ClientDisconnect { .. } => None,
+    };
+    named.or_else(|| event.user.clone()).unwrap_or_default()
+}
+
 /// Who was refused, when the event tells of a refusal and of nothing that is done.
 fn refused(event: &Event) -> Option<Refused> {
     let stranger = || Refused::Stranger(names::estate_of(event.remote.ip()).to_string());
@@ -77,6 +101,7 @@ fn refused(event: &Event) -> Option<Refused> {
             Some(event.user.clone().map_or_else(stranger, Refused::User))
         }
         Happening::SessionStart { .. }
+        | Happening::SessionLeave
         | Happening::SessionEnd { .. }
         | Happening::Exec { .. }
         | Happening::Subsystem { .. }
@@ -128,6 +153,14 @@ fn translate(event: Event, hostname: &str) -> AuditEvent {
     match what {
         Happening::AuthFailed { reason, certificate } => AuditEvent::AccessDenied {
             action: format!("ssh {login}@{hostname}"),
+            claimed: certificate
+                .as_ref()
+                .filter(|facts| !facts.is_ours)
+                .map(|facts| clipped(facts.key_id.clone(), NAME_BYTES_MAX)),
+            login: Some(login),
+            sid: Some(sid),
+            server_id: Some(server_id),
+            server_hostname: Some(hostname.to_owned()),
             reason: match certificate {
                 Some(facts) => {
                     let key_id = clipped(facts.key_id, NAME_BYTES_MAX);
@@ -158,6 +191,11 @@ fn translate(event: Event, hostname: &str) -> AuditEvent {
             .to_owned(),
             terminal_size: terminal.map(size),
             allowed_by: format!("certificate {}", certificate.serial),
+        },
+        Happening::SessionLeave => AuditEvent::SessionLeft {
+            sid,
+            login,
+            server_id,
         },
         Happening::SessionEnd {
             exit,
@@ -304,6 +342,40 @@ mod tests {
         assert_eq!(cut(DisconnectReason::CertificateExpired), "expired");
         assert_eq!(cut(DisconnectReason::Idle), "idle");
         assert_eq!(cut(DisconnectReason::Stopping), "stopping");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_person_whom_a_certificate_of_ours_names_and_nobody_else() {
+        let failed = |certificate: Option<CertificateFacts>| Event {
+            user: None,
+            login: Some("root".to_owned()),
+            session_id: None,
+            ..happened(Happening::AuthFailed {
+                reason: AuthFailure::OtherLogin,
+                certificate,
+            })
+        };
+        let facts = |is_ours| CertificateFacts {
+            is_ours,
+            key_id: "alice".to_owned(),
+            serial: 7,
+            ..CertificateFacts::default()
+        };
+        for (certificate, user, claimed) in [
+            (Some(facts(true)), "alice", None),
+            (Some(facts(false)), "", Some("alice")),
+            (None, "", None),
+        ] {
+            let event = failed(certificate);
+            assert_eq!(who(&event), user);
+            let line = serde_json::to_value(translate(event, "web-1")).unwrap();
+            assert_eq!(line["event"], "auth");
+            assert_eq!(line["login"], "root");
+            assert_eq!(line["claimed"].as_str(), claimed, "{line}");
+            assert_eq!(line["server_id"], "host-1");
+            assert_eq!(line["server_hostname"], "web-1");
+            assert_eq!(line["sid"], "connection-1");
+        }
     }
 
     /// What a stranger or a user sends is as long as they like; the line in the log is not.

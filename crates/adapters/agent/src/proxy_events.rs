@@ -90,17 +90,22 @@ fn translate(event: ProxyEvent, host_id: &str) -> Option<(String, SocketAddr, Au
         ProxyEvent::AuthFailed {
             remote,
             login,
+            user,
             claimed,
             reason,
             attempts,
-        } => (
-            claimed.unwrap_or_else(|| login.clone()),
-            remote,
-            AuditEvent::AccessDenied {
+        } => {
+            let event = AuditEvent::AccessDenied {
                 action: format!("ssh {login}@proxy"),
                 reason: format!("{reason} ({attempts} attempts)"),
-            },
-        ),
+                claimed: claimed.filter(|claimed| user.as_ref() != Some(claimed)),
+                login: Some(login),
+                sid: None,
+                server_id: Some(host_id.to_owned()),
+                server_hostname: None,
+            };
+            (user.unwrap_or_default(), remote, event)
+        }
         ProxyEvent::Denied {
             user,
             remote,
@@ -146,10 +151,7 @@ fn translate(event: ProxyEvent, host_id: &str) -> Option<(String, SocketAddr, Au
         ProxyEvent::TunnelRefused { host, remote, reason } => (
             host.map(|host| host.to_string()).unwrap_or_default(),
             remote,
-            AuditEvent::AccessDenied {
-                action: "open a tunnel".to_owned(),
-                reason,
-            },
+            AuditEvent::denied("open a tunnel".to_owned(), reason),
         ),
         ProxyEvent::Disconnected { .. } => return None,
         ProxyEvent::TunnelOpened { host, remote } => (
@@ -173,6 +175,33 @@ fn translate(event: ProxyEvent, host_id: &str) -> Option<(String, SocketAddr, Au
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_nobody_vouches_for_is_claimed() {
+        let remote: SocketAddr = ([192, 0, 2, 7], 40_000).into();
+        let failed = |user: Option<&str>, claimed: Option<&str>| {
+            let event = ProxyEvent::AuthFailed {
+                remote,
+                login: "root".to_owned(),
+                user: user.map(str::to_owned),
+                claimed: claimed.map(str::to_owned),
+                reason: "no".to_owned(),
+                attempts: 1,
+            };
+            let (who, _, event) = translate(event, "proxy-1").unwrap();
+            let line = serde_json::to_value(event).unwrap();
+            assert_eq!(
+                (&line["login"], &line["server_id"]),
+                (&"root".into(), &"proxy-1".into())
+            );
+            (who, line["claimed"].as_str().map(str::to_owned))
+        };
+        assert_eq!(failed(Some("alice"), Some("alice")), ("alice".to_owned(), None));
+        let evil = Some("alice".to_owned());
+        assert_eq!(failed(None, Some("alice")), (String::new(), evil.clone()));
+        assert_eq!(failed(Some("eve"), Some("alice")), ("eve".to_owned(), evil));
+        assert_eq!(failed(None, None), (String::new(), None));
+    }
 
     #[test]
     fn tunnels_are_told_of_when_they_open_and_when_they_end() {

@@ -84,7 +84,10 @@ impl Gate for ProxyGate {
             return Err("it was removed from the cluster".to_owned());
         }
         let subject = LockSubject {
-            node: Some((agent.host.as_str(), agent.host.as_str())),
+            node: Some((
+                agent.host.as_str(),
+                agent.name.as_deref().unwrap_or(agent.host.as_str()),
+            )),
             ..LockSubject::default()
         };
         match access::lock_hits(&known.locks, &subject, self.clock.now()) {

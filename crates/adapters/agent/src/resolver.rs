@@ -107,17 +107,18 @@ impl Resolver for NodeResolver {
             let reason = "the certificate is for one session on another host".to_owned();
             return Err(NoRoute::Denied(reason));
         }
+        if set.logins_on(&view).is_empty() {
+            let reason = format!("no role of {} gives a login on {}", user.name, node.hostname);
+            return Err(NoRoute::Denied(reason));
+        }
+        // After that: whether there is such a node is not for everybody.
         let subject = LockSubject {
             node: Some((&node.host_id, &node.hostname)),
             ..LockSubject::default()
         };
         if let Some(lock) = access::lock_hits(&known.locks, &subject, self.agent.clock.now()) {
-            let said = lock.spec.message.as_deref().unwrap_or("the host is locked");
-            return Err(NoRoute::Denied(format!("locked: {said}")));
-        }
-        if set.logins_on(&view).is_empty() {
-            let reason = format!("no role of {} gives a login on {}", user.name, node.hostname);
-            return Err(NoRoute::Denied(reason));
+            let said = lock.spec.message.as_deref().unwrap_or("access is locked");
+            return Err(NoRoute::Locked(format!("the host is locked: {said}")));
         }
         let via = if node.sub_kind == "openssh" {
             match &self.openssh_hosts {
@@ -135,9 +136,11 @@ impl Resolver for NodeResolver {
             }
             if !node.addr.is_empty() {
                 // What another host says of itself does not lead to what listens beside this proxy.
-                let is_own = self.agent.host_id() == node.host_id;
-                let hop = if is_own { Hop::Direct } else { Hop::Elsewhere };
-                hops.push(hop(node.addr.clone()));
+                if self.agent.host_id() == node.host_id {
+                    hops.extend([Hop::Here, Hop::Direct(node.addr.clone())]);
+                } else {
+                    hops.push(Hop::Elsewhere(node.addr.clone()));
+                }
             }
             Via::Hops(hops)
         };

@@ -62,6 +62,19 @@ pub(crate) async fn view(access: &Access, asked: &Asked) -> Result<AgentView, Pr
             () = sleep(WAIT) => {}
         }
     }
+    shown(access, is_proxy).await
+}
+
+/// What a proxy in the process of the auth service needs to know, without a connection: before it serves anybody, and while the API is
+/// away.
+///
+/// # Errors
+/// When the authorities cannot be read.
+pub async fn view_directly(access: &Access) -> Result<AgentView, Problem> {
+    shown(access, true).await
+}
+
+async fn shown(access: &Access, is_proxy: bool) -> Result<AgentView, Problem> {
     let view = access.directory.view();
     let removals = is_proxy.then(|| access.enrollment.removals());
     // The store tells of a change before whoever made it has read the authorities again.

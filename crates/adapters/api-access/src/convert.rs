@@ -5,8 +5,6 @@ use api_types::TrustedKey;
 use authority::KeyForm;
 use key::PublicKey;
 use names::HostName;
-use names::UserName;
-use resource::ResourceName;
 use resource::SystemRole;
 use ssh_cert::SubjectKey;
 
@@ -54,14 +52,6 @@ pub(crate) fn tls_key(field: &'static str, text: &str) -> Result<PublicKey, Prob
     let der = x509::pem::decode_one("public key", "PUBLIC KEY", text)
         .map_err(|error| malformed(field, error.to_string()))?;
     PublicKey::from_spki_der(&der).map_err(|error| malformed(field, error.to_string()))
-}
-
-/// The name of a user's document.
-///
-/// # Errors
-/// When users' documents cannot have this name.
-pub(crate) fn resource_name(user: &UserName) -> Result<ResourceName, Problem> {
-    ResourceName::parse(user.as_str()).map_err(|error| malformed("user", error.to_string()))
 }
 
 /// Names and addresses.

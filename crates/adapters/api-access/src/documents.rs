@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::Access;
 use crate::Problem;
+use crate::admin::Change;
 use crate::asked::Asked;
 use crate::asked::name;
 use crate::problem::internal;
@@ -41,7 +42,13 @@ pub(crate) async fn list(access: &Access, asked: &Asked) -> Result<ResourcePage,
     }
     let listing = access.directory.list(kind, after.as_ref(), limit).await?;
     let mut documents = Vec::with_capacity(listing.documents.len());
-    for document in listing.documents {
+    // Those of the configuration come last: they are in no store.
+    let fixed = match (kind, &listing.next) {
+        (Kind::Token, None) => access.enrollment.static_tokens(),
+        (_, _) => Vec::new(),
+    };
+    let fixed = fixed.into_iter().map(AnyDocument::Token);
+    for document in listing.documents.into_iter().chain(fixed) {
         // A rule may allow some documents of the kind only.
         let may = rights
             .check(kind.as_str(), Verb::Read, Some(document.metadata()))
@@ -87,6 +94,7 @@ pub(crate) async fn create(access: &Access, asked: &Asked) -> Result<Value, Prob
     access
         .allow(asked, kind.as_str(), Verb::Create, Some(document.metadata()))
         .await?;
+    access.ask_for_proof_of(asked, kind, Change::Create).await?;
     write(access, asked, document, Put::Create).await
 }
 
@@ -107,6 +115,7 @@ pub(crate) async fn put(access: &Access, asked: &Asked) -> Result<Value, Problem
         Some(stored) => access.allow_this(asked, &rights, Verb::Update, stored).await?,
         None => access.allow_this(asked, &rights, Verb::Create, &document).await?,
     }
+    access.ask_for_proof_of(asked, kind, Change::Write).await?;
     write(access, asked, document, Put::Upsert).await
 }
 
@@ -116,6 +125,13 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
     let rights = access.allow_some(asked, kind.as_str(), Verb::Delete).await?;
     let document = access.directory.get(kind, &name).await?;
     access.allow_this(asked, &rights, Verb::Delete, &document).await?;
+    if kind == Kind::Node {
+        access
+            .enrollment
+            .check_removable(&name)
+            .map_err(enrollment::EnrollmentError::Refused)?;
+    }
+    access.ask_for_proof_of(asked, kind, Change::Delete).await?;
     let actor = asked.caller.actor();
     // Certificates outlive whose they are. First, so that a failure in between locks out too much rather than too little.
     let leaving = Leaving::of(&document);

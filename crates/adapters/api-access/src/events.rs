@@ -35,12 +35,15 @@ const AHEAD_MAX: i64 = 300_000;
 const BEHIND_MAX: i64 = 30 * 86_400_000;
 /// The longest id of a session, in bytes; a UUID has 36.
 const SID_BYTES_MAX: usize = 64;
-/// Sessions whose host is remembered.
+/// Sessions whose host is remembered, and of them those of one host.
 const SESSIONS_MAX: usize = 65_536;
+const SESSIONS_OF_HOST_MAX: usize = 4_096;
 
 /// What machines tell of. Nothing else is taken from them.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "session.start",
+    "session.join",
+    "session.leave",
     "session.end",
     "session.rejected",
     "resize",
@@ -122,12 +125,12 @@ fn envelope(access: &Access, host: &HostCaller, event: AgentEvent, now: i64) -> 
     })
 }
 
-/// A machine tells of itself; a proxy also of the machines it connects to.
+/// A machine tells of itself; a proxy also of the machines it connects to, and the auth service's own machine of what it was before.
 fn check_server(host: &HostCaller, event: &Value) -> Result<(), Problem> {
-    let is_proxy = host.roles().contains(&SystemRole::Proxy);
+    let tells_of_others = host.roles().contains(&SystemRole::Proxy) || host.is_own();
     match event.get("server_id") {
         None | Some(Value::Null) => Ok(()),
-        Some(Value::String(id)) if is_proxy || *id == host.host_id().to_string() => Ok(()),
+        Some(Value::String(id)) if tells_of_others || *id == host.host_id().to_string() => Ok(()),
         Some(_) => Err(malformed("server_id", "is not the machine that tells")),
     }
 }
@@ -145,21 +148,25 @@ fn sids(access: &Access, host_id: &str, events: &[AgentEvent]) -> Result<Vec<Str
         if !access.sessions.is_of(sid, host_id) {
             return Err(malformed("sid", "is the id of a session on another machine"));
         }
-        if sids.last().is_none_or(|last| last != sid) {
+        // Whoever is refused has no session, and may be refused often.
+        let is_refusal = event.event.get("event").and_then(Value::as_str) == Some("auth");
+        if !is_refusal && sids.last().is_none_or(|last| last != sid) {
             sids.push(sid.to_owned());
         }
     }
     Ok(sids)
 }
 
-/// Which machine told of which session, for as many as are remembered: no other tells of it.
+/// Which machine told of which session, for as many as are remembered: no other tells of it. A machine that tells of very many has its own
+/// forgotten, and none of anybody else.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Mutex<Tellers>);
 
 #[derive(Debug, Default)]
 struct Tellers {
-    of: HashMap<String, Arc<str>>,
-    oldest: VecDeque<String>,
+    of: HashMap<Arc<str>, Arc<str>>,
+    /// Of each machine, the sessions that are remembered, the oldest first.
+    by: HashMap<Arc<str>, VecDeque<Arc<str>>>,
 }
 
 impl Sessions {
@@ -170,16 +177,12 @@ impl Sessions {
     fn note(&self, sids: Vec<String>, host_id: &Arc<str>) {
         let mut tellers = self.lock();
         for sid in sids {
-            if tellers.of.contains_key(&sid) {
-                continue;
+            if !tellers.of.contains_key(sid.as_str()) {
+                tellers.make_room(host_id);
+                let sid: Arc<str> = sid.into();
+                tellers.of.insert(Arc::clone(&sid), Arc::clone(host_id));
+                tellers.by.entry(Arc::clone(host_id)).or_default().push_back(sid);
             }
-            if tellers.of.len() >= SESSIONS_MAX
-                && let Some(oldest) = tellers.oldest.pop_front()
-            {
-                tellers.of.remove(&oldest);
-            }
-            tellers.oldest.push_back(sid.clone());
-            tellers.of.insert(sid, Arc::clone(host_id));
         }
     }
 
@@ -188,25 +191,85 @@ impl Sessions {
     }
 }
 
+impl Tellers {
+    /// Forgets a session, when one more of a machine is too many: the oldest of its own when it has its share, or otherwise of the machine
+    /// that has most.
+    fn make_room(&mut self, host_id: &Arc<str>) {
+        let own = self.by.get(host_id).map_or(0, VecDeque::len);
+        let forgets = if own >= SESSIONS_OF_HOST_MAX {
+            Some(Arc::clone(host_id))
+        } else if self.of.len() >= SESSIONS_MAX {
+            let most = self.by.iter().max_by_key(|(_, sids)| sids.len());
+            // Of as many it is the machine itself that forgets.
+            let most = most.filter(|(_, sids)| sids.len() > own);
+            Some(most.map_or_else(|| Arc::clone(host_id), |(teller, _)| Arc::clone(teller)))
+        } else {
+            None
+        };
+        let Some(teller) = forgets else { return };
+        let Some(sids) = self.by.get_mut(&teller) else {
+            return;
+        };
+        if let Some(oldest) = sids.pop_front() {
+            self.of.remove(&oldest);
+        }
+        if sids.is_empty() {
+            self.by.remove(&teller);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sids(of: &str, count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("{of}-{number}")).collect()
+    }
+
     #[test]
-    fn a_session_is_of_whoever_told_of_it_first_and_the_oldest_are_forgotten() {
+    fn a_session_is_of_whoever_told_of_it_first() {
         let sessions = Sessions::default();
         let (first, second): (Arc<str>, Arc<str>) = ("host-1".into(), "host-2".into());
         assert!(sessions.is_of("0", &second));
         sessions.note(vec!["0".to_owned()], &first);
+        sessions.note(vec!["0".to_owned()], &second);
         assert!(sessions.is_of("0", &first));
         assert!(!sessions.is_of("0", &second));
-        sessions.note(
-            (1..=SESSIONS_MAX).map(|number| number.to_string()).collect(),
-            &second,
+    }
+
+    #[test]
+    fn a_machine_that_tells_of_very_many_flushes_nobody_elses() {
+        let sessions = Sessions::default();
+        let (quiet, flooding): (Arc<str>, Arc<str>) = ("host-1".into(), "host-2".into());
+        sessions.note(vec!["live".to_owned()], &quiet);
+        sessions.note(sids("made-up", 2 * SESSIONS_MAX), &flooding);
+        assert!(!sessions.is_of("live", &flooding), "it is not forgotten");
+        assert!(sessions.is_of("made-up-0", &quiet), "its own oldest are");
+        assert_eq!(sessions.lock().of.len(), SESSIONS_OF_HOST_MAX + 1);
+    }
+
+    #[test]
+    fn when_all_places_are_taken_the_machine_with_most_forgets() {
+        let sessions = Sessions::default();
+        let quiet: Arc<str> = "quiet".into();
+        sessions.note(vec!["live".to_owned()], &quiet);
+        let hosts = SESSIONS_MAX / SESSIONS_OF_HOST_MAX;
+        let host = |number: usize| -> Arc<str> { format!("host-{number}").into() };
+        for number in 0..hosts + 2 {
+            sessions.note(
+                sids(&number.to_string(), SESSIONS_OF_HOST_MAX + 10),
+                &host(number),
+            );
+        }
+        let tellers = sessions.lock();
+        assert_eq!(tellers.of.len(), SESSIONS_MAX);
+        assert_eq!(
+            tellers.by.values().map(VecDeque::len).sum::<usize>(),
+            SESSIONS_MAX
         );
-        assert!(sessions.is_of("0", &second), "forgotten");
-        assert!(!sessions.is_of("1", &first));
-        assert_eq!(sessions.lock().of.len(), SESSIONS_MAX);
-        assert_eq!(sessions.lock().oldest.len(), SESSIONS_MAX);
+        assert_eq!(tellers.by.len(), hosts + 3, "everybody has some");
+        drop(tellers);
+        assert!(!sessions.is_of("live", &host(0)));
     }
 }

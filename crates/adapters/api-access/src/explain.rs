@@ -2,10 +2,13 @@
 
 use access::Decision;
 use access::NodeView;
+use access::ResourceView;
 use access::Verb;
 use access::WhereContext;
 use api_types::ExplainAnswer;
 use api_types::ExplainRequest;
+use resource::Kind;
+use resource::Metadata;
 
 use crate::Access;
 use crate::Problem;
@@ -19,13 +22,14 @@ pub(crate) async fn explain(access: &Access, asked: &Asked) -> Result<ExplainAns
         login,
         node,
         resource,
+        name: document,
         verb,
     } = asked.plain.document()?;
     access.allow_some(asked, "user", Verb::Read).await?;
     access.allow_some(asked, "role", Verb::Read).await?;
     let set = access.directory.access_set(&name("user", &user)?).await?;
     let (decision, explanation) = match (login, node, resource, verb) {
-        (Some(login), Some(node), None, None) => {
+        (Some(login), Some(node), None, None) if document.is_none() => {
             let found = access.enrollment.node(None, &node).await?;
             let found = found.ok_or(Problem::NotFound {
                 what: "node",
@@ -49,18 +53,40 @@ pub(crate) async fn explain(access: &Access, asked: &Asked) -> Result<ExplainAns
             let verb: Verb = verb
                 .parse()
                 .map_err(|_| malformed("verb", format!("{verb:?} is no verb of rules")))?;
-            let context = WhereContext::default();
+            let metadata = match &document {
+                None => None,
+                Some(text) => Some(metadata_of(access, &resource, text).await?),
+            };
+            let context = WhereContext {
+                resource: metadata.as_ref().map(|metadata| ResourceView {
+                    name: metadata.name.as_str(),
+                    labels: &metadata.labels,
+                }),
+                ..WhereContext::default()
+            };
             (
                 set.may(&resource, verb, &context),
                 set.explain_may(&resource, verb, &context),
             )
         }
         _ => {
-            let problem = "give a login and a node, or a resource and a verb";
+            let problem =
+                "give a login and a node, or a resource and a verb, and a name with them for one document";
             return Err(malformed("body", problem));
         }
     };
     Ok(answer(&decision, explanation))
+}
+
+/// What conditions ask about a document: as it is, or of its name alone when there is none.
+async fn metadata_of(access: &Access, resource: &str, text: &str) -> Result<Metadata, Problem> {
+    let name = name("name", text)?;
+    let stored = match Kind::parse(resource) {
+        Ok(kind) => access.directory.find(kind, &name).await?,
+        // What rules know besides documents has no labels.
+        Err(_) => None,
+    };
+    Ok(stored.map_or_else(|| Metadata::named(name), |stored| stored.metadata().clone()))
 }
 
 fn answer(decision: &Decision, explanation: Vec<String>) -> ExplainAnswer {

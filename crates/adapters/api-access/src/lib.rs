@@ -4,6 +4,7 @@
 //! right, call one use case, and put its answer into the documents of `api-types`. Who may do what with documents is decided by the rules
 //! of roles (`access`), what machines may do by their system role.
 
+mod admin;
 mod agents;
 mod asked;
 mod browser_login;
@@ -25,6 +26,7 @@ mod session;
 mod tokens;
 
 pub use agents::join_directly;
+pub use agents::view_directly;
 pub use let_in::limit_pages;
 pub use problem::Problem;
 pub use router::{access_router, public_router};

@@ -116,13 +116,17 @@ pub(crate) async fn reauthenticate_begin(access: &Access, asked: &Asked) -> Resu
 
 pub(crate) async fn challenge(access: &Access, user: &str) -> Result<LoginChallenge, Problem> {
     let asked = access.identity.login_begin(user).await?;
-    let mut second_factors: Vec<String> = asked.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    second_factors.push("recovery_code".to_owned());
     Ok(LoginChallenge {
         challenge_id: asked.id,
-        second_factors,
+        second_factors: second_factors(&asked.kinds),
         webauthn: asked.webauthn,
     })
+}
+
+/// What is accepted where these kinds are: recovery codes always are.
+pub(crate) fn second_factors(kinds: &[FactorKind]) -> Vec<String> {
+    let kinds = kinds.iter().map(|kind| kind.as_str());
+    kinds.chain(["recovery_code"]).map(ToOwned::to_owned).collect()
 }
 
 /// `POST /webapi/login/finish`.
@@ -144,7 +148,7 @@ pub(crate) async fn login_finish(access: &Access, plain: &Plain) -> Result<Login
     let logged_in = access
         .identity
         .login_finish(LoginFinish {
-            challenge: &challenge_id,
+            challenge: challenge_id.as_deref(),
             user: &user,
             password: password(&typed),
             factor: factor(second_factor),
@@ -160,15 +164,11 @@ pub(crate) async fn login_answer(access: &Access, logged_in: LoggedIn) -> Result
     let Granted::Certificates(certificates) = logged_in.granted else {
         return Err(internal("a log-in for certificates gave something else"));
     };
-    let roles = access
-        .directory
-        .roles_of(&convert::resource_name(&logged_in.user)?)
-        .await?;
     let not_after = certificates.ssh.not_after.min(certificates.tls.not_after);
     Ok(LoginAnswer {
         user: logged_in.user.to_string(),
         cluster: access.service.cluster().name().to_string(),
-        roles: roles.iter().map(|role| role.name().to_string()).collect(),
+        roles: certificates.roles.iter().map(ToString::to_string).collect(),
         logins: certificates.logins.iter().map(ToString::to_string).collect(),
         ssh_certificate: ssh_line(&certificates.ssh.document),
         tls_certificate: x509::pem::encode("CERTIFICATE", &certificates.tls.document),
@@ -302,6 +302,7 @@ pub(crate) async fn invite(access: &Access, asked: &Asked) -> Result<InviteAnswe
     let rights = access.allow_some(asked, "user", Verb::Update).await?;
     let document = access.directory.get(resource::Kind::User, &user).await?;
     access.allow_this(asked, &rights, Verb::Update, &document).await?;
+    access.ask_for_proof(asked).await?;
     let name = user_name(user.as_str())?;
     let ttl = ttl_seconds.map(Ttl::from_seconds);
     let invite = access.identity.invite(&asked.caller.actor(), &name, ttl).await?;
@@ -323,6 +324,7 @@ pub(crate) async fn unlock(access: &Access, asked: &Asked) -> Result<(), Problem
     let rights = access.allow_some(asked, "user", Verb::Update).await?;
     let document = access.directory.get(resource::Kind::User, &user).await?;
     access.allow_this(asked, &rights, Verb::Update, &document).await?;
+    access.ask_for_proof(asked).await?;
     access
         .identity
         .unlock(&asked.caller.actor(), &user_name(user.as_str())?)

@@ -90,6 +90,11 @@ impl Problem {
             Self::Directory(DirectoryError::Refused(refusal)) => {
                 say(directory_status(refusal), refusal.code(), self, None)
             }
+            // A node is written by way of its enrollment.
+            Self::Enrollment(EnrollmentError::Directory(DirectoryError::Refused(refusal))) => Told {
+                message: refusal.to_string(),
+                ..say(directory_status(refusal), refusal.code(), self, None)
+            },
             Self::Directory(error) => return fault(directory_fault(error), error, is_operator),
             Self::Enrollment(EnrollmentError::Refused(refusal)) => {
                 say(enrollment_status(refusal), refusal.code(), self, None)
@@ -185,6 +190,7 @@ const fn enrollment_status(refusal: &enrollment::Refusal) -> StatusCode {
         Refusal::Malformed { .. } | Refusal::NoProof(_) => StatusCode::BAD_REQUEST,
         Refusal::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::NameTaken { .. }
+        | Refusal::OwnMachine(_)
         | Refusal::RolesDiffer { .. }
         | Refusal::OtherGeneration { .. }
         | Refusal::Conflict(_) => StatusCode::CONFLICT,
@@ -209,7 +215,10 @@ const fn identity_status(refusal: &identity::Refusal) -> StatusCode {
         | Refusal::BrowserLoginOff
         | Refusal::ReauthenticationNeeded
         | Refusal::UserLocked { .. } => StatusCode::FORBIDDEN,
-        Refusal::LastFactor | Refusal::TooManyDevices(_) | Refusal::Conflict(_) => StatusCode::CONFLICT,
+        Refusal::LastFactor
+        | Refusal::TooManyDevices(_)
+        | Refusal::DeviceNameTaken(_)
+        | Refusal::Conflict(_) => StatusCode::CONFLICT,
         Refusal::Malformed { .. } => StatusCode::BAD_REQUEST,
     }
 }

@@ -17,6 +17,7 @@ use names::UserName;
 use crate::Access;
 use crate::Problem;
 use crate::asked::Asked;
+use crate::people;
 
 /// The key of the certificate that a person showed: proofs are for whoever has it.
 ///
@@ -42,6 +43,10 @@ pub(crate) fn shown(asked: &Asked) -> Result<ShownProof<'_>, Problem> {
 
 #[async_trait]
 impl Reauthentication for Access {
+    fn second_factors(&self) -> Vec<String> {
+        people::second_factors(&self.identity.kinds())
+    }
+
     async fn is_proved(
         &self,
         user: &str,

@@ -22,6 +22,7 @@ pub(crate) async fn create(access: &Access, asked: &Asked) -> Result<TokenAnswer
         labels,
     } = asked.plain.document()?;
     let rights = access.allow_some(asked, "token", Verb::Create).await?;
+    access.ask_for_proof(asked).await?;
     // Whoever may also change and remove every token operates the cluster.
     let is_operator = rights.check("token", Verb::Update, None).is_ok();
     let create = CreateToken {

@@ -14,6 +14,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::body::Incoming;
 use hyper::header;
+use hyper::header::HeaderValue;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -196,6 +197,7 @@ fn broken(error: hyper::Error) -> ClientError {
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, ClientError> {
     let status = response.status();
+    let retry_after = seconds(response.headers().get(header::RETRY_AFTER));
     let body = match Limited::new(response.into_body(), ANSWER_BYTES_MAX)
         .collect()
         .await
@@ -211,10 +213,16 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, ClientError> {
     if status.is_success() {
         return Ok(body);
     }
-    Err(refusal(status, &body))
+    Err(refusal(status, retry_after, &body))
 }
 
-fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
+/// A number of seconds. A date is passed over: the client has no clock to compare it with.
+fn seconds(value: Option<&HeaderValue>) -> Option<Duration> {
+    let seconds: u32 = value?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
+}
+
+fn refusal(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> ClientError {
     let Ok(ErrorBody { error }) = serde_json::from_slice::<ErrorBody>(body) else {
         return ClientError::NotUnderstood(format!("status {status} without an error of ours"));
     };
@@ -232,6 +240,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
             message,
             hint,
             request_id,
+            retry_after,
         }
     } else {
         ClientError::Fault {
@@ -240,6 +249,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
             message,
             hint,
             request_id,
+            retry_after,
         }
     }
 }

@@ -79,6 +79,12 @@ impl Client {
         }
     }
 
+    /// The same client, which connects for every call: for who will not ask for a while.
+    #[must_use]
+    pub fn connecting(self) -> Self {
+        Self { kept: None, ..self }
+    }
+
     /// The same client with another deadline for each call.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a call has no answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,8 @@ pub enum ClientError {
         hint: Option<String>,
         /// The id of the request in the server's log.
         request_id: String,
+        /// How long the server wishes to be left alone (RFC 9110 section 10.2.3), when it says so in seconds.
+        retry_after: Option<Duration>,
     },
     /// The server failed: it is its doing, or the world's.
     #[error("the auth service failed: {message} (request {request_id})")]
@@ -72,6 +75,8 @@ pub enum ClientError {
         hint: Option<String>,
         /// The id of the request in the server's log.
         request_id: String,
+        /// How long the server wishes to be left alone (RFC 9110 section 10.2.3), when it says so in seconds.
+        retry_after: Option<Duration>,
     },
     /// The answer is not one of this API.
     #[error("the answer is not one of Signet's API: {0}")]
@@ -126,6 +131,21 @@ impl ClientError {
             | Self::Fault { .. }
             | Self::NotUnderstood(_)
             | Self::Unusable(_) => false,
+        }
+    }
+
+    /// How long the server wishes to be left alone, when it says so.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } | Self::Fault { retry_after, .. } => *retry_after,
+            Self::SocketUnreachable { .. }
+            | Self::SocketForbidden { .. }
+            | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::TooSlow { .. }
+            | Self::Broken(_)
+            | Self::NotUnderstood(_)
+            | Self::Unusable(_) => None,
         }
     }
 

@@ -19,4 +19,5 @@ pub use connect::Endpoint;
 pub use error::ClientError;
 pub use identity::{CaPin, Identity, IdentityError};
 pub use trust::ServerTrust;
+pub use waiting::rest_after;
 pub use waiting::until_decided;

@@ -17,11 +17,11 @@ use std::time::Instant;
 
 use api_types::Attempt;
 use audit::Actor;
+use crowd::Bucket;
+use crowd::Rate;
 use names::network_of;
 use names::site_of;
 
-use crate::bucket::Bucket;
-use crate::bucket::Rate;
 use crate::denials::Denial;
 use crate::limits::SITE_SHARES;
 use crate::problem::Problem;

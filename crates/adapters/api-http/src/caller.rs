@@ -1,5 +1,6 @@
 //! Who asks, as the connection proved it.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -115,6 +116,16 @@ pub enum Stranger {
     /// Its identity is of another cluster.
     #[error("the certificate is of cluster {0}")]
     OtherCluster(ClusterName),
+    /// It is pinned to another address than the connection comes from.
+    #[error(
+        "the certificate is good from {pinned_to} only, where its log-in was, and you come from {address}; `signet login` gives one for here"
+    )]
+    OtherAddress {
+        /// Where it is good from.
+        pinned_to: IpAddr,
+        /// Where the connection comes from.
+        address: IpAddr,
+    },
     /// Its identity is not of somebody who uses this API.
     #[error("a certificate of kind {0:?} does not open this API")]
     WrongKind(IdentityKind),
@@ -129,6 +140,7 @@ impl Stranger {
             Self::Revoked => "revoked",
             Self::NoIdentity => "no_identity",
             Self::OtherCluster(_) => "other_cluster",
+            Self::OtherAddress { .. } => "other_address",
             Self::WrongKind(_) => "wrong_kind",
         }
     }
@@ -218,6 +230,12 @@ fn identity(
     let identity = certificate.identity().ok_or(Stranger::NoIdentity)?;
     if identity.cluster != *cluster {
         return Err(Stranger::OtherCluster(identity.cluster.clone()));
+    }
+    if let Some(pinned_to) = identity.pinned_to.filter(|_| !identity.is_good_from(remote.ip())) {
+        return Err(Stranger::OtherAddress {
+            pinned_to,
+            address: remote.ip().to_canonical(),
+        });
     }
     match identity.kind {
         IdentityKind::User | IdentityKind::Bot | IdentityKind::Operator => {

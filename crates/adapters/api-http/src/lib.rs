@@ -6,7 +6,6 @@
 
 mod accept;
 mod attempts;
-mod bucket;
 mod caller;
 mod connection;
 mod credential;

@@ -111,6 +111,8 @@ struct Described {
     right: String,
     /// The act for which people say anew who they are.
     act: Option<&'static str>,
+    /// The kinds of document for which they need not.
+    spared: &'static [&'static str],
     /// Whether everybody may call it, so that addresses have shares.
     is_public: bool,
     shape: Shape,
@@ -124,6 +126,7 @@ impl Described {
             path: route.path(),
             right: authority_right(route),
             act: Permission::of(route).privileged_act(),
+            spared: &[],
             is_public: false,
             shape: authority::shape(route, schemas),
         }
@@ -136,6 +139,7 @@ impl Described {
             path: route.path(),
             right: callers_in_words(route.callers()),
             act: route.privileged_act(),
+            spared: route.spared_kinds(),
             is_public: matches!(route.callers(), Callers::Everybody(_)),
             shape: access::shape(route, schemas),
         }
@@ -148,6 +152,7 @@ impl Described {
             path,
             right,
             act,
+            spared,
             is_public,
             shape,
         } = self;
@@ -162,7 +167,7 @@ impl Described {
             .operation_id(Some(id))
             .summary(Some(summary))
             .description(Some(match act {
-                Some(act) => format!("{right} {}", proof_in_words(act)),
+                Some(act) => format!("{right} {}", proof_in_words(act, spared)),
                 None => right,
             }))
             .response("200", response("What was asked for", answer))
@@ -270,10 +275,21 @@ fn proof_parameter(act: &str) -> ParameterBuilder {
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
 }
 
-fn proof_in_words(act: &str) -> String {
+fn proof_in_words(act: &str, spared: &[&str]) -> String {
     format!(
-        "People who have signed up say anew who they are: the header `{PRIVILEGE_HEADER}` with a proof for the purpose `{act}`."
+        "People who have signed up say anew who they are: the header `{PRIVILEGE_HEADER}` with a proof for the purpose `{act}`{}.",
+        spared_in_words(spared)
     )
+}
+
+/// The kinds of document for which nobody says anew who they are.
+pub(crate) fn spared_in_words(kinds: &[&str]) -> String {
+    let words: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!("; not for {}", words.join(" and "))
+    }
 }
 
 /// Who may call a route, in words made from the table.

@@ -271,7 +271,7 @@ impl Problem {
                 StatusCode::UNAUTHORIZED,
                 "unauthenticated",
                 self,
-                "get a certificate: `signetctl auth sign --format=file --user=<name> --out=<file>` on the auth server's host",
+                "log in again: `signet login`; or get a certificate: `signetctl auth sign --format=file --user=<name> --out=<file>` on the auth server's host",
             ),
             Self::Forbidden { .. } => say(
                 StatusCode::FORBIDDEN,

@@ -64,7 +64,9 @@ impl PublicRoute {
         match self {
             Self::Health => "200 while the process serves",
             Self::Readiness => "200 while every authority can sign and every backend answers, 503 otherwise",
-            Self::Ping => "The cluster's name and the server's version",
+            Self::Ping => {
+                "The cluster's name, the server's version, and with which second factors one logs in"
+            }
             Self::AuthorityExport => {
                 "An export, as the one file it is; `type`, `status` and `format` as in `signetctl auth export`"
             }

@@ -1,5 +1,5 @@
 //! What is known of callers besides their certificates: whether a lock is on them, and whether they said anew who they are, for acts that
-//! ask for it.
+//! ask for it. And what anybody may know before: with which second factors one logs in.
 
 use async_trait::async_trait;
 use cluster::ClusterError;
@@ -20,6 +20,9 @@ pub struct Locked {
 /// Knows whether somebody lately proved who they are, and whether a lock is on them.
 #[async_trait]
 pub trait Reauthentication: Send + Sync {
+    /// The kinds of second factor that log-ins are accepted with.
+    fn second_factors(&self) -> Vec<String>;
+
     /// Whether a person who showed this may do it now: `proof` is what the request carries. People who are known by a certificate alone, such as those of
     /// `signetctl auth sign --format=file`, have nothing to prove it with, and need not.
     ///

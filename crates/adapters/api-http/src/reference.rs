@@ -8,6 +8,7 @@ use api_types::Route;
 use crate::caller::Role;
 use crate::openapi::access_summary;
 use crate::openapi::callers_in_words;
+use crate::openapi::spared_in_words;
 use crate::openapi::summary;
 use crate::permission::Holders;
 use crate::permission::Permission;
@@ -33,9 +34,9 @@ pub fn reference_markdown() -> String {
         let (path, summary) = (route.path(), access_summary(route));
         let callers = callers_in_words(route.callers());
         let callers = callers.trim_start_matches("For ").trim_end_matches('.');
-        let act = route
-            .privileged_act()
-            .map_or_else(String::new, |act| format!("`{act}`"));
+        let act = route.privileged_act().map_or_else(String::new, |act| {
+            format!("`{act}`{}", spared_in_words(route.spared_kinds()))
+        });
         let _ = writeln!(page, "| `{method} {path}` | {callers} | {act} | {summary} |");
     }
     page.push_str(include_str!("reference/rights.md"));

@@ -205,6 +205,12 @@ impl Service {
         }
     }
 
+    /// The kinds of second factor that log-ins are accepted with; none where nobody logs in.
+    pub(crate) fn second_factors(&self) -> Vec<String> {
+        let asked = self.reauthentication.get().and_then(Weak::upgrade);
+        asked.map(|asked| asked.second_factors()).unwrap_or_default()
+    }
+
     /// Refuses whom a lock is on, and records that.
     pub(crate) async fn refuse_locked(&self, caller: &Caller, peer: &Peer) -> Result<(), Problem> {
         let Some(asked) = self.reauthentication.get() else {
@@ -285,8 +291,7 @@ impl Service {
             kind: _,
             reason,
         } = denial;
-        self.record(actor, AuditEvent::AccessDenied { action, reason })
-            .await
+        self.record(actor, AuditEvent::denied(action, reason)).await
     }
 
     /// Records that the log was checked, and with what result.

@@ -8,11 +8,11 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use crowd::Bucket;
+use crowd::Rate;
 use names::network_of;
 use names::site_of;
 
-use crate::bucket::Bucket;
-use crate::bucket::Rate;
 use crate::limits::AddressLimits;
 use crate::places::Kind;
 
@@ -55,6 +55,14 @@ pub(crate) struct Visit {
 pub(crate) struct TooMuch {
     /// Seconds until there is room again, at least 1.
     pub(crate) retry_after: u64,
+}
+
+impl From<crowd::Empty> for TooMuch {
+    fn from(empty: crowd::Empty) -> Self {
+        Self {
+            retry_after: empty.retry_after,
+        }
+    }
 }
 
 /// Addresses remembered. Beyond that those who ask for nothing now are forgotten, and if all do, newcomers wait.

@@ -96,7 +96,7 @@ async fn ready(State(service): Shared) -> Response {
 
 /// Whether an alert means that something cannot be signed now, or nobody is served as the cluster wants it.
 fn stops(alert: &str) -> bool {
-    ["unusable/", "backend-lost/", "listener/"]
+    ["unusable/", "backend-lost/", "listener/", "own-machine"]
         .iter()
         .any(|prefix| alert.starts_with(prefix))
 }
@@ -106,6 +106,7 @@ async fn ping(State(service): Shared) -> Json<Ping> {
     Json(Ping {
         cluster_name: cluster.name().to_string(),
         server_version: cluster.settings().version.clone(),
+        second_factors: service.second_factors(),
     })
 }
 

@@ -66,6 +66,12 @@ impl AccessRoute {
         match self {
             Self::SecondFactorBegin | Self::SecondFactorDelete => Some("change_second_factors"),
             Self::ChangePassword => Some("change_password"),
+            Self::ResourceCreate
+            | Self::ResourcePut
+            | Self::ResourceDelete
+            | Self::UserInvite
+            | Self::UserUnlock
+            | Self::TokenCreate => Some("admin"),
             // What begins a change of second factors asks for the proof; what finishes it names what was begun.
             Self::SecondFactorFinish
             | Self::Me
@@ -79,13 +85,7 @@ impl AccessRoute {
             | Self::SessionFinish
             | Self::Nodes
             | Self::Resources
-            | Self::ResourceCreate
             | Self::Resource
-            | Self::ResourcePut
-            | Self::ResourceDelete
-            | Self::UserInvite
-            | Self::UserUnlock
-            | Self::TokenCreate
             | Self::AccessExplain
             | Self::AgentView
             | Self::AgentHeartbeat
@@ -102,6 +102,17 @@ impl AccessRoute {
             | Self::Invite
             | Self::InviteBegin
             | Self::InviteFinish => None,
+        }
+    }
+
+    /// The kinds of document that may be changed by this route without that proof: where it only takes access away.
+    pub fn spared_kinds(self) -> &'static [&'static str] {
+        if self == Self::ResourceCreate {
+            &["lock"]
+        } else if self == Self::ResourceDelete {
+            &["token", "node"]
+        } else {
+            &[]
         }
     }
 }

@@ -41,8 +41,9 @@ pub enum SecondFactorProof {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginFinishRequest {
-    /// From [`LoginChallenge`].
-    pub challenge_id: String,
+    /// From [`LoginChallenge`], which security keys answer; what a person types answers none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_id: Option<String>,
     /// Who logs in.
     pub user: String,
     /// The password.

@@ -68,7 +68,7 @@ pub struct ReauthenticateRequest {
     pub password: SecretText,
     /// The second factor.
     pub second_factor: SecondFactorProof,
-    /// What for: `change_password`, `change_second_factors`, `rotate`, `sign` or `read_secrets`.
+    /// What for: `change_password`, `change_second_factors`, `rotate`, `sign`, `read_secrets` or `admin`.
     pub purpose: String,
 }
 
@@ -182,6 +182,9 @@ pub struct ExplainRequest {
     /// A kind of document, instead of a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// Which document of that kind, by its name: conditions of rules (`where`) ask about it. One that is not there has a name and no labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What is done with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verb: Option<String>,
@@ -211,6 +214,9 @@ pub struct Ping {
     pub cluster_name: String,
     /// Signet's version.
     pub server_version: String,
+    /// The kinds of second factor that are accepted: `totp`, `webauthn`, `recovery_code`.
+    #[serde(default)]
+    pub second_factors: Vec<String>,
 }
 
 /// A document: what it is, which form it has, its metadata and its content. What may stand in `spec` depends on the kind, and is checked

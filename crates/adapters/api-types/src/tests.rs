@@ -275,6 +275,7 @@ fn answers_of_a_later_version_are_read_and_requests_are_not() {
     reads(&Ping {
         cluster_name: "example.com".to_owned(),
         server_version: "9.9.9".to_owned(),
+        second_factors: vec!["totp".to_owned(), "of_a_later_version".to_owned()],
     });
     reads(&LoginChallenge {
         challenge_id: "c".to_owned(),

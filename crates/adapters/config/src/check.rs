@@ -432,11 +432,12 @@ pub(crate) fn check_address(
             return Ok(address);
         }
         let bare = text.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            return Ok(SocketAddr::new(address, default.port()));
-        }
+        let what = match bare.parse::<IpAddr>() {
+            Ok(_) => format!("{} has no port", quoted(text)),
+            Err(_) => format!("{} is no address to listen on", quoted(text)),
+        };
         Err((
-            format!("{} is no address to listen on", quoted(text)),
+            what,
             "write an IP address and a port, such as 127.0.0.1:3025, or 0.0.0.0:3025 for every interface",
         ))
     })

@@ -9,6 +9,7 @@ use names::ClusterName;
 use names::HostName;
 use names::Ttl;
 use secrecy::SecretString;
+use ssh_cert::Network;
 
 /// A complete configuration: checked, with every default filled in.
 #[derive(Debug, Clone)]
@@ -165,6 +166,8 @@ pub struct ProxyConfig {
     pub https: Option<HttpsFiles>,
     /// The ACME server that certifies it, when one does. Never together with `https`.
     pub acme: Option<AcmeConfig>,
+    /// Balancers in front that say where clients come from, when every connection has to begin with that.
+    pub balancers: Option<BalancersConfig>,
 }
 
 /// A certificate from an ACME server (RFC 8555).
@@ -189,6 +192,13 @@ pub struct AcmeBinding {
     pub key_id: String,
     /// The file that holds the key, in base64url.
     pub hmac_key_file: PathBuf,
+}
+
+/// Balancers of TCP in front of the proxy, which send a header of the PROXY protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalancersConfig {
+    /// Where they are; empty believes whoever connects.
+    pub networks: Vec<Network>,
 }
 
 /// A certificate in files.
@@ -222,6 +232,8 @@ pub struct JoinConfig {
     pub token: Option<SecretString>,
     /// The pins of the host authority, `sha256:` and 64 hexadecimal digits.
     pub ca_pins: Vec<String>,
+    /// The system roles to join in besides those of the services that run here: no key of the file, but of the command line.
+    pub further_roles: Vec<String>,
 }
 
 /// A name others reach us by.

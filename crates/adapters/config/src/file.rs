@@ -47,6 +47,8 @@ pub(crate) struct ProxyServiceFile {
     pub(crate) public_addr: At<String>,
     pub(crate) https_cert_file: At<String>,
     pub(crate) https_key_file: At<String>,
+    pub(crate) proxy_protocol: At<String>,
+    pub(crate) trusted_balancers: At<Vec<Spanned<String>>>,
     pub(crate) acme: Option<AcmeFile>,
 }
 

@@ -15,6 +15,7 @@ mod locate;
 mod parse;
 mod reference;
 mod suggest;
+mod without;
 
 pub use config::{
     ACME_DIRECTORY, AcmeBinding, AcmeConfig, AuthConfig, AwsAccount, AwsKmsConfig, AwsRegion, CLUSTER_TAG,
@@ -35,7 +36,15 @@ pub const SAMPLE: &str = include_str!("sample.yaml");
 /// # Errors
 /// When the text is not YAML, has unknown or repeated keys, or values that cannot be used.
 pub fn load(text: &str, environment: &Environment) -> Result<Config, ConfigError> {
-    check::check(parse::parse(text)?, environment)
+    let (file, mut problems) = parse::parse(text)?;
+    match check::check(file, environment) {
+        Ok(config) if problems.is_empty() => Ok(config),
+        Ok(_) => Err(ConfigError { problems }),
+        Err(others) => {
+            problems.extend(others.problems);
+            Err(ConfigError { problems })
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,30 @@ impl Outline {
         path
     }
 
+    /// Where the key of a path stands.
+    pub(crate) fn place_of(&self, path: &str) -> Option<Place> {
+        match self {
+            Self::Leaf => None,
+            Self::List(items) => items.iter().enumerate().find_map(|(index, item)| {
+                let rest = path.strip_prefix(&format!("[{index}]"))?;
+                item.value.place_of(rest.strip_prefix('.').unwrap_or(rest))
+            }),
+            Self::Mapping(entries) => entries.iter().find_map(|(key, value)| {
+                let rest = path.strip_prefix(key.value.as_str())?;
+                if rest.is_empty() {
+                    return Some(Place {
+                        line: key.referenced.line(),
+                        column: key.referenced.column(),
+                    });
+                }
+                let rest = rest
+                    .strip_prefix('.')
+                    .or_else(|| rest.starts_with('[').then_some(rest))?;
+                value.value.place_of(rest)
+            }),
+        }
+    }
+
     fn descend(&self, place: Place, path: &mut String) {
         match self {
             Self::Leaf => {}

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_saphyr::DuplicateKeyPolicy;
 use serde_saphyr::Location;
 use serde_saphyr::Options;
@@ -9,9 +11,11 @@ use crate::file::ConfigFile;
 use crate::locate::Outline;
 use crate::reference;
 use crate::suggest::nearest;
+use crate::without;
 
-/// Reads the YAML text into the shape of the file.
-pub(crate) fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
+/// Reads the YAML text into the shape of the file, and answers with every key that is not known besides: the rest is read as if they were not
+/// there, so that what else is wrong is told at once.
+pub(crate) fn parse(text: &str) -> Result<(ConfigFile, Vec<Problem>), ConfigError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(one(Problem {
             path: String::new(),
@@ -23,11 +27,35 @@ pub(crate) fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
             next: "is this the right file?".to_owned(),
         }));
     }
-    if is_blank(text) {
-        return Ok(ConfigFile::default());
+    let mut text = Cow::Borrowed(text);
+    let mut problems = Vec::new();
+    loop {
+        if is_blank(&text) {
+            return Ok((ConfigFile::default(), problems));
+        }
+        let error = match serde_saphyr::from_str_with_options(&text, options(DuplicateKeyPolicy::Error)) {
+            Ok(file) => return Ok((file, problems)),
+            Err(error) => error,
+        };
+        let error = error.without_snippet();
+        let is_unknown = matches!(error, serde_saphyr::Error::SerdeUnknownField { .. });
+        let problem = explain(&text, error);
+        let rest = Some(&problem.path).filter(|_| is_unknown && problems.len() < UNKNOWN_MAX);
+        let rest = rest.and_then(|path| {
+            let place = outline(&text)?.place_of(path)?;
+            without::key_at(&text, place)
+        });
+        problems.push(problem);
+        match rest.filter(|rest| outline(rest).is_some() || is_blank(rest)) {
+            Some(rest) => text = Cow::Owned(rest),
+            None => return Err(ConfigError { problems }),
+        }
     }
-    serde_saphyr::from_str_with_options(text, options(DuplicateKeyPolicy::Error))
-        .map_err(|error| one(explain(text, error.without_snippet())))
+}
+
+/// The keys of a text, when it is YAML. With the last of duplicate keys there are some even where the file does not parse for them.
+fn outline(text: &str) -> Option<Outline> {
+    serde_saphyr::from_str_with_options::<Outline>(text, options(DuplicateKeyPolicy::LastWins)).ok()
 }
 
 /// Only blank lines, comments and document marks.
@@ -61,10 +89,7 @@ fn one(problem: Problem) -> ConfigError {
 fn explain(text: &str, error: &serde_saphyr::Error) -> Problem {
     use serde_saphyr::Error;
     let place = error.location().and_then(known_place);
-    // With the last of duplicate keys the outline exists even where the file does not parse for them.
-    let outline =
-        serde_saphyr::from_str_with_options::<Outline>(text, options(DuplicateKeyPolicy::LastWins)).ok();
-    let path = match (&outline, place) {
+    let path = match (&outline(text), place) {
         (Some(outline), Some(place)) => outline.path_at(place),
         (None, _) | (_, None) => String::new(),
     };
@@ -183,6 +208,8 @@ fn shorten(key: &str) -> String {
     key.chars().take(64).collect()
 }
 
+/// The most unknown keys that are told of at once.
+const UNKNOWN_MAX: usize = 50;
 /// The longest configuration that is read, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// The deepest nesting that is read; ours has six levels. The reader recurses, and the 64 levels it allows by itself do not fit the

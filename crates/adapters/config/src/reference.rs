@@ -360,6 +360,18 @@ pub(crate) const KEYS: &[Key] = &[
         "none",
         "The key of `https_cert_file`, PEM.",
     ),
+    key(
+        "proxy_service.proxy_protocol",
+        "`on` or `off`",
+        "`off`",
+        "Whether a balancer in front says where clients come from, by the PROXY protocol (version 1 or 2). With `on` every connection to both ports of the proxy has to begin with that header, and counts in limits, pins and the log for the address in it. With `off` a connection that begins with one is refused.",
+    ),
+    key(
+        "proxy_service.trusted_balancers",
+        "a list of addresses and networks such as `192.0.2.0/24`",
+        "everybody",
+        "With `proxy_protocol: on`: from where that header is believed. Connections from elsewhere are refused.",
+    ),
     section("proxy_service.acme"),
     key(
         "proxy_service.acme.enabled",
@@ -415,7 +427,7 @@ pub(crate) const KEYS: &[Key] = &[
         "ssh_service.public_addr",
         "a host name and a port",
         "none",
-        "How the proxy reaches the SSH service, when not at `listen_addr` and not by the machine's tunnel.",
+        "Has the proxy dial the machine where its tunnel does not lead to it. Only the port counts: it is dialled at the address that it is seen to come from, or where an operator says (`spec.dial_addr` of the node), and with another IP address here not at all. The machine of the auth service needs none: its proxy is in the same process.",
     ),
     key(
         "ssh_service.labels",

@@ -312,6 +312,31 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn unknown_keys_hide_nothing_else() {
+    let problems = refused(
+        "signet:\n  nodname: web-1\n  log: {severity: loud, colour: red}\nauth_service:\n  tokens: [\"node:short\", \"nodee:0123456789abcdef\", \"node:0123456789abcdef\"]\n  tokenz:\n    - a\nssh_service:\n  listen_addr: 127.0.0.1\n  public_addr: web-1\n  labels: {\"a b\": 1, env: prod}\nproxi_service:\n  enabled: true\n",
+    );
+    let says = |place: &str, what: &str| {
+        let found = problems
+            .iter()
+            .filter(|problem| problem.contains(place) && problem.contains(what));
+        assert_eq!(found.count(), 1, "{place} {what}: {problems:#?}");
+    };
+    says("line 2, column 3: signet.nodname", "did you mean `nodename`");
+    says("signet.log.colour", "unknown key");
+    says("auth_service.tokenz", "unknown key");
+    says("proxi_service", "unknown key");
+    says("signet.log.severity", "no severity");
+    says("auth_service.tokens", "16 to 512");
+    says("auth_service.tokens", "\"nodee\" is no system role");
+    says("ssh_service.listen_addr", "has no port");
+    says("ssh_service.public_addr", "has no port");
+    says("ssh_service.labels.\"a b\"", "");
+    assert_eq!(problems.len(), 10, "{problems:#?}");
+    assert!(!problems.concat().contains("node:short"), "no secret is shown");
+}
+
+#[test]
 fn a_token_is_named_once_and_its_pin_comes_from_one_place() {
     let module = "module_path: /usr/lib/x.so";
     for (lines, expected) in [
@@ -568,8 +593,10 @@ fn addresses_are_read_as_people_write_them() {
             .map(|config| config.auth.listen_addr.to_string())
     };
     assert_eq!(address("0.0.0.0:4025").unwrap(), "0.0.0.0:4025");
-    assert_eq!(address("10.0.0.1").unwrap(), "10.0.0.1:3025");
-    assert_eq!(address("::1").unwrap(), "[::1]:3025");
+    for bare in ["10.0.0.1", "::1", "[::1]"] {
+        let refused = address(bare).unwrap_err().to_string();
+        assert!(refused.contains("has no port"), "{refused}");
+    }
     assert_eq!(address("[::1]:4025").unwrap(), "[::1]:4025");
     assert!(address("example.com:3025").is_err());
     assert!(address("127.0.0.1:99999").is_err());

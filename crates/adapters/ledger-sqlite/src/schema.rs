@@ -173,7 +173,7 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
         "PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 4000;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA cache_size = -4000;
+         PRAGMA cache_size = -2000;
          PRAGMA foreign_keys = OFF;
          PRAGMA trusted_schema = OFF;",
     )?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resource::NodeSpec;
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::net::lookup_host;
 use tokio::time::sleep;
@@ -23,11 +24,20 @@ use crate::Route;
 pub struct Dialer {
     tunnels: Arc<Tunnels>,
     connect: Duration,
+    here: Option<Arc<dyn Here>>,
+}
+
+/// The SSH server in the proxy's own process.
+pub trait Here: Send + Sync + 'static {
+    /// A connection to it, of a client that comes from there; nothing while it does not serve.
+    fn open(&self, source: SocketAddr) -> Option<DuplexStream>;
 }
 
 /// A connection to a node.
 #[derive(Debug)]
 pub enum NodeStream {
+    /// Within this process.
+    Here(DuplexStream),
     /// Directly.
     Direct(TcpStream),
     /// Through its tunnel.
@@ -84,7 +94,18 @@ pub enum DialError {
 impl Dialer {
     /// A dialer that gives an address so long to answer.
     pub const fn new(tunnels: Arc<Tunnels>, connect: Duration) -> Self {
-        Self { tunnels, connect }
+        Self {
+            tunnels,
+            connect,
+            here: None,
+        }
+    }
+
+    /// The same, with an SSH server in this process.
+    #[must_use]
+    pub fn with_here(mut self, here: Arc<dyn Here>) -> Self {
+        self.here = Some(here);
+        self
     }
 
     /// Connects to a node by the first of the hops that leads there. `source` is where the client comes from: the node's agent is told.
@@ -100,6 +121,7 @@ impl Dialer {
         let mut failure = None;
         for hop in hops {
             let reached = match hop {
+                Hop::Here => self.within(route, source),
                 Hop::Tunnel => self.through_tunnel(route, source).await,
                 Hop::Direct(address) => self.direct(route, address, |_| true).await,
                 Hop::Elsewhere(address) => self.direct(route, address, is_elsewhere).await,
@@ -112,6 +134,13 @@ impl Dialer {
         Err(failure.unwrap_or_else(|| DialError::NoWay {
             name: route.name.clone(),
         }))
+    }
+
+    fn within(&self, route: &Route, source: SocketAddr) -> Result<NodeStream, DialError> {
+        let stream = self.here.as_ref().and_then(|here| here.open(source));
+        stream.map(NodeStream::Here).ok_or_else(|| DialError::NoWay {
+            name: route.name.clone(),
+        })
     }
 
     async fn through_tunnel(&self, route: &Route, source: SocketAddr) -> Result<NodeStream, DialError> {

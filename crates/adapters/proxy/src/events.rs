@@ -29,6 +29,8 @@ pub enum ProxyEvent {
         remote: SocketAddr,
         /// The login it asked for last; empty when all it showed was refused on sight.
         login: String,
+        /// The name in the last certificate of ours that it showed and proved to hold.
+        user: Option<String>,
         /// The name in the last certificate it showed and proved to hold. Whether somebody vouches for that name is not said by this.
         claimed: Option<String>,
         /// Why it was not let in.

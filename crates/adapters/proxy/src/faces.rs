@@ -244,6 +244,8 @@ impl Faces {
 
     /// Asks a source for the public certificate, now and again, and presents it when it is another, until asked to stop.
     pub async fn follow(&self, source: Arc<dyn CertSource>, every: Duration, mut stop: Stop) {
+        // Each reason is told once, and not every time.
+        let mut told = None;
         loop {
             let installed = match source.current().await {
                 Ok(Some(credential)) => self.install_web(&credential).map_err(|error| chain(&error)),
@@ -258,10 +260,20 @@ impl Faces {
                 Err(error) => Err(chain(&error)),
             };
             match installed {
-                Ok(true) => tracing::info!("another public certificate is presented"),
-                Ok(false) => {}
+                Ok(is_new) => {
+                    if is_new {
+                        tracing::info!("another public certificate is presented");
+                    }
+                    told = None;
+                }
+                Err(error) if told.as_ref() == Some(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the web certificate could not be read; the one before stays");
+                    if self.public.load().is_some() {
+                        tracing::warn!(%error, "the public certificate cannot be used; the one before stays");
+                    } else {
+                        tracing::warn!(%error, "the public certificate cannot be used; the cluster's own is presented");
+                    }
+                    told = Some(error);
                 }
             }
             tokio::select! {

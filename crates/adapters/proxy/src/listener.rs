@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -29,11 +30,15 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::AuthIntake;
+use crate::Balancers;
 use crate::Faces;
 use crate::SshProxy;
 use crate::Tunnelling;
+use crate::door::Door;
+use crate::door::Unannounced;
 use crate::hello::Asked;
 use crate::hello::Way;
+use crate::peek::Begins;
 use crate::peek::peek;
 
 /// How long accepting rests when the system has no room for another connection.
@@ -63,6 +68,23 @@ pub struct Public {
 pub struct Listener {
     listener: TcpListener,
     address: SocketAddr,
+    door: Door,
+}
+
+/// What a connection has become, until it ends: boxed, so that its memory is that of what it became, and not of the largest thing that it
+/// might have.
+type Service = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A connection that came in.
+pub(crate) struct Came {
+    /// Where its client is.
+    pub(crate) remote: SocketAddr,
+    /// When it was accepted.
+    pub(crate) since: tokio::time::Instant,
+    /// A stranger's share that it has.
+    pub(crate) admission: Admission,
+    /// Tells that everything stops.
+    pub(crate) stop: Stop,
 }
 
 impl Listener {
@@ -73,7 +95,21 @@ impl Listener {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        let door = Door::new(None);
+        Ok(Self {
+            listener,
+            address,
+            door,
+        })
+    }
+
+    /// The same, behind balancers that say where clients come from, when there are any.
+    #[must_use]
+    pub fn behind(self, balancers: Option<Balancers>) -> Self {
+        Self {
+            door: Door::new(balancers),
+            ..self
+        }
     }
 
     /// The address that was bound.
@@ -87,9 +123,9 @@ impl Listener {
     /// are bounded by limits of their own.
     pub async fn run_public(self, public: Public, limits: ConnectionLimits, stop: Stop) {
         let patrol = tokio::spawn(patrol(public.ssh.clone(), public.tunnels.clone(), stop.clone()));
-        let spawn =
-            |stream, remote, admission, stop| serve(public.clone(), stream, remote, admission, limits, stop);
-        self.accept_all(limits, stop, spawn).await;
+        let door = self.door.clone();
+        let serve = move |stream, came| serve(public.clone(), door.clone(), stream, came, limits);
+        self.accept_all(limits, stop, Arc::new(serve)).await;
         // It ends by the same stop.
         let _ = patrol.await;
     }
@@ -97,21 +133,26 @@ impl Listener {
     /// Serves SSH without TLS around it until asked to stop.
     pub async fn run_ssh(self, ssh: Arc<SshProxy>, limits: ConnectionLimits, stop: Stop) {
         let patrol = tokio::spawn(patrol(Some(Arc::clone(&ssh)), None, stop.clone()));
-        let spawn = |stream, remote, admission: Admission, stop| {
-            let ssh = Arc::clone(&ssh);
-            async move { ssh.serve(stream, remote, admission, stop).await }
+        let door = self.door.clone();
+        let serve = move |stream, came: Came| {
+            let (ssh, stream) = (Arc::clone(&ssh), Unannounced::new(stream, &door, came.remote));
+            async move {
+                let service: Service = Box::pin(async move { ssh.serve(stream, came).await });
+                Some(service)
+            }
         };
-        self.accept_all(limits, stop, spawn).await;
+        self.accept_all(limits, stop, Arc::new(serve)).await;
         // It ends by the same stop.
         let _ = patrol.await;
     }
 
-    async fn accept_all<S, F>(self, limits: ConnectionLimits, mut stop: Stop, serve: S)
+    /// What `serve` gives is what the connection has become, or nothing when it ended before.
+    async fn accept_all<S, F>(self, limits: ConnectionLimits, mut stop: Stop, serve: Arc<S>)
     where
-        S: Fn(TcpStream, SocketAddr, Admission, Stop) -> F,
-        F: Future<Output = ()> + Send + 'static,
+        S: Fn(TcpStream, Came) -> F + Send + Sync + 'static,
+        F: Future<Output = Option<Service>> + Send + 'static,
     {
-        let strangers = Strangers::new(&limits);
+        let lobby = Lobby::new(self.door, &limits);
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -119,20 +160,111 @@ impl Listener {
                 () = stop.requested() => break,
             };
             while connections.try_join_next().is_some() {}
-            let Some((stream, remote)) = accepted else {
+            let Some((stream, peer)) = accepted else {
                 continue;
             };
             // Closed before a byte was read: nothing can be said, and nothing is spent on it.
-            let Some(admission) = strangers.admit(remote, Instant::now()) else {
+            let Some(entered) = lobby.enter(peer) else {
                 continue;
             };
             // What is relayed has its own ideas of what belongs into one packet.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(error = %error, "a connection keeps its delay");
             }
-            connections.spawn(serve(stream, remote, admission, stop.clone()));
+            let (lobby, serve, stop) = (lobby.clone(), Arc::clone(&serve), stop.clone());
+            // Boxed, so that the memory that beginning takes is given back when a connection has become what it is.
+            let beginning = Box::pin(async move {
+                let (stream, came) = lobby.receive(stream, peer, entered, stop).await?;
+                serve(stream, came).await
+            });
+            connections.spawn(async move {
+                let service = beginning.await;
+                if let Some(service) = service {
+                    service.await;
+                }
+            });
         }
         connections.join_all().await;
+    }
+}
+
+/// Where connections are until it is known where their clients are.
+#[derive(Clone)]
+struct Lobby {
+    door: Door,
+    strangers: Strangers,
+    /// Those of balancers that have not said whom they are for. They count by the balancer's address, of which any number may come: who
+    /// came first makes room, of the address with the most.
+    unread: Strangers,
+    handshake: Duration,
+}
+
+impl Lobby {
+    fn new(door: Door, limits: &ConnectionLimits) -> Self {
+        let unread = ConnectionLimits {
+            address: None,
+            ..*limits
+        };
+        Self {
+            door,
+            strangers: Strangers::new(limits),
+            unread: Strangers::new(&unread),
+            handshake: limits.handshake,
+        }
+    }
+
+    fn enter(&self, peer: SocketAddr) -> Option<Admission> {
+        let crowd = if self.door.is_behind_balancer() {
+            &self.unread
+        } else {
+            &self.strangers
+        };
+        crowd.admit(peer, Instant::now())
+    }
+
+    /// The connection with where its client is, and its share of what strangers from there may hold; nothing when it is refused.
+    async fn receive(
+        &self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        entered: Admission,
+        mut stop: Stop,
+    ) -> Option<(TcpStream, Came)> {
+        let since = tokio::time::Instant::now();
+        if !self.door.is_behind_balancer() {
+            let came = Came {
+                remote: peer,
+                since,
+                admission: entered,
+                stop,
+            };
+            return Some((stream, came));
+        }
+        let notice = entered.notice();
+        let client = timeout_at(since + self.handshake, self.door.client(&mut stream, peer));
+        let client = tokio::select! {
+            client = notice.unless_given(client) => client,
+            () = stop.requested() => return None,
+        };
+        let remote = match client {
+            None => {
+                made_room(peer);
+                return None;
+            }
+            Some(Err(_)) => {
+                tracing::debug!(%peer, "a connection took too long to say where its client is");
+                return None;
+            }
+            Some(Ok(client)) => client?,
+        };
+        drop(entered);
+        let came = Came {
+            remote,
+            since,
+            admission: self.strangers.admit(remote, Instant::now())?,
+            stop,
+        };
+        Some((stream, came))
     }
 }
 
@@ -149,29 +281,41 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
 
 async fn serve(
     public: Public,
+    door: Door,
     stream: TcpStream,
-    remote: SocketAddr,
-    admission: Admission,
+    came: Came,
     limits: ConnectionLimits,
-    stop: Stop,
-) {
-    let deadline = tokio::time::Instant::now() + limits.handshake;
+) -> Option<Service> {
+    let Came {
+        remote,
+        since,
+        admission,
+        stop,
+    } = came;
+    let deadline = since + limits.handshake;
     let notice = admission.notice();
-    let asked = notice.unless_given(timeout_at(deadline, peek(&stream))).await;
-    let Asked { way, name } = match asked {
-        None => return made_room(remote),
-        Some(Ok(Ok(Some(asked)))) => asked,
-        Some(Ok(Ok(None))) => {
+    let begins = notice.unless_given(timeout_at(deadline, peek(&stream))).await;
+    let Asked { way, name } = match begins {
+        None => {
+            made_room(remote);
+            return None;
+        }
+        Some(Ok(Ok(Some(Begins::Hello(asked))))) => asked,
+        Some(Ok(Ok(Some(Begins::Header)))) if !door.is_behind_balancer() => {
+            door.was_not_asked(remote);
+            return None;
+        }
+        Some(Ok(Ok(Some(Begins::Header | Begins::Foreign) | None))) => {
             tracing::debug!(%remote, "what was said first is no ClientHello");
-            return;
+            return None;
         }
         Some(Ok(Err(error))) => {
             tracing::debug!(%remote, error = %error, "a connection broke off before it began");
-            return;
+            return None;
         }
         Some(Err(_)) => {
             tracing::debug!(%remote, "a connection took too long to say what it wants");
-            return;
+            return None;
         }
     };
     let Public {
@@ -182,23 +326,20 @@ async fn serve(
         web: router,
         entropy,
     } = public;
-    // Boxed, each: a connection's memory is that of what it became, and not of the largest thing it might have.
     match way {
         Way::Auth => {
-            if let Some(auth) = auth {
-                notice.unless_given(auth.take(stream, remote, stop)).await;
-                drop(admission);
-            }
+            notice.unless_given(auth?.take(stream, remote, stop)).await;
+            None
         }
         Way::Acme => {
             // Proving the name is the handshake itself; nothing is said inside (RFC 8737 section 3).
             let Some(config) = name.and_then(|name| faces.challenge(&name)) else {
                 tracing::info!(%remote, "an ACME server asks for a challenge that is not answered now");
-                return;
+                return None;
             };
-            if let Some(mut stream) = handshake(stream, config, (remote, &notice), deadline).await {
-                let _ = timeout_at(deadline, stream.shutdown()).await;
-            }
+            let mut stream = handshake(stream, config, (remote, &notice), deadline).await?;
+            let _ = timeout_at(deadline, stream.shutdown()).await;
+            None
         }
         Way::Own | Way::Web => {
             let face = match way {
@@ -207,37 +348,43 @@ async fn serve(
                     faces.web_for(&name_of(name, &stream, remote))
                 }
             };
-            let Some(face) = face else { return };
-            if let Some(stream) = handshake(stream, Arc::clone(&face.web), (remote, &notice), deadline).await
-            {
-                let visitor = Visitor {
-                    remote,
-                    admission,
-                    peer: None,
-                    entropy,
-                };
-                Box::pin(serve_visitor(stream, visitor, router, limits, stop)).await;
-            }
+            let config = Arc::clone(&face?.web);
+            let stream = handshake(stream, config, (remote, &notice), deadline).await?;
+            let visitor = Visitor {
+                remote,
+                admission,
+                peer: None,
+                entropy,
+            };
+            Some(Box::pin(serve_visitor(stream, visitor, router, limits, stop)))
         }
         Way::Ssh => {
-            let (Some(face), Some(ssh)) = (faces.own(), ssh) else {
-                return;
+            let (face, ssh) = (faces.own()?, ssh?);
+            let stream = handshake(stream, Arc::clone(&face.ssh), (remote, &notice), deadline).await?;
+            let came = Came {
+                remote,
+                since,
+                admission,
+                stop,
             };
-            if let Some(stream) = handshake(stream, Arc::clone(&face.ssh), (remote, &notice), deadline).await
-            {
-                Box::pin(ssh.serve(stream, remote, admission, stop)).await;
-            }
+            Some(Box::pin(async move { ssh.serve(stream, came).await }))
         }
         Way::Tunnel => {
-            let (Some(face), Some(tunnels)) = (faces.tunnel(), tunnels) else {
-                return;
-            };
-            if let Some(stream) =
-                handshake(stream, Arc::clone(&face.config), (remote, &notice), deadline).await
-            {
-                let let_in = move || drop(admission);
-                let tunnel = Box::pin(tunnels.serve(stream, &face.authorities, remote, let_in, stop));
-                notice.unless_given(tunnel).await;
+            let (face, tunnels) = (faces.tunnel()?, tunnels?);
+            let stream = handshake(stream, Arc::clone(&face.config), (remote, &notice), deadline).await?;
+            let judged = tunnels.judge(stream.get_ref().1.peer_certificates(), &face.authorities, remote);
+            match judged {
+                Ok(entering) => {
+                    drop(admission);
+                    let stream = Box::new(stream);
+                    Some(Box::pin(
+                        async move { tunnels.serve(stream, entering, stop).await },
+                    ))
+                }
+                Err(refusal) => {
+                    notice.unless_given(tunnels.refuse(refusal)).await;
+                    None
+                }
             }
         }
     }

@@ -9,16 +9,43 @@ use nix::sys::socket::recv;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::header;
 use crate::hello::Asked;
 use crate::hello::HELLO_MAX;
 use crate::hello::Start;
 use crate::hello::asked;
 use crate::hello::examine;
 
-/// What a connection asks for; `None` when it does not begin with a ClientHello. The bytes stay where they are: whoever takes the connection
-/// reads them again. How long this may take is for the caller to bound.
-pub(crate) async fn peek(stream: &TcpStream) -> io::Result<Option<Asked>> {
-    let mut buffer = vec![0; HELLO_MAX];
+/// What a connection begins with.
+#[derive(Debug)]
+pub(crate) enum Begins {
+    /// A whole ClientHello, and what it asks for.
+    Hello(Asked),
+    /// A header of a balancer.
+    Header,
+    /// Something else.
+    Foreign,
+}
+
+/// What a connection begins with; `None` when it is closed before that can be said. The bytes stay where they are: whoever takes the
+/// connection reads them again. How long this may take is for the caller to bound.
+pub(crate) async fn peek(stream: &TcpStream) -> io::Result<Option<Begins>> {
+    let judge = |bytes: &[u8]| match examine(bytes) {
+        Start::Partial => None,
+        Start::Whole => Some(asked(bytes).map_or(Begins::Foreign, Begins::Hello)),
+        Start::Foreign if header::is_begun(bytes) => Some(Begins::Header),
+        Start::Foreign => Some(Begins::Foreign),
+    };
+    look_until(stream, HELLO_MAX, judge).await
+}
+
+/// Looks at the bytes that have come, of at most so many, until they can be judged; `None` when no more come before that.
+pub(crate) async fn look_until<T>(
+    stream: &TcpStream,
+    most: usize,
+    judge: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<Option<T>> {
+    let mut buffer = vec![0; most];
     let mut seen = 0;
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
@@ -44,11 +71,8 @@ pub(crate) async fn peek(stream: &TcpStream) -> io::Result<Option<Asked>> {
             }
             Err(error) => return Err(error),
         }
-        let bytes = buffer.get(..seen).unwrap_or_default();
-        match examine(bytes) {
-            Start::Partial => {}
-            Start::Whole => return Ok(asked(bytes)),
-            Start::Foreign => return Ok(None),
+        if let Some(judged) = judge(buffer.get(..seen).unwrap_or_default()) {
+            return Ok(Some(judged));
         }
     }
 }

@@ -88,6 +88,8 @@ pub enum Via {
 pub enum Hop {
     /// Through the tunnel that its agent keeps open.
     Tunnel,
+    /// To the SSH server in this process, which is told where the client really comes from.
+    Here,
     /// To its address, `host:port`.
     Direct(String),
     /// The same, of a node on another machine than this: whatever the name resolves to when it is dialled, neither this machine nor its link
@@ -104,6 +106,9 @@ pub enum NoRoute {
     /// The node is not for this user. To the client this looks as if there were no such node.
     #[error("not allowed: {0}")]
     Denied(String),
+    /// A lock is on a node that is for this user, who is told so.
+    #[error("{0}")]
+    Locked(String),
     /// It cannot be said now.
     #[error("nodes cannot be looked up now: {0}")]
     Unavailable(String),

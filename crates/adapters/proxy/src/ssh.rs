@@ -8,23 +8,23 @@ mod sever;
 mod visit;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::Instant;
 
-use api_http::Admission;
-use api_http::Stop;
 use api_http::Stopper;
 use arc_swap::ArcSwapOption;
+use crowd::Rate;
+use crowd::Shares;
 use runtime::Clock;
 use runtime::Entropy;
 use russh::Disconnect;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 use tokio::time::timeout;
 
 use crate::Dialer;
@@ -32,6 +32,7 @@ use crate::Events;
 use crate::Gate;
 use crate::ProxyEvent;
 use crate::Resolver;
+use crate::listener::Came;
 use beginning::Beginnings;
 use handler::Handler;
 pub use identity::{IdentityError, SshIdentity};
@@ -41,17 +42,19 @@ use visit::Visit;
 /// Limits of the SSH proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SshLimits {
-    /// How long the log-in may take, from the first byte.
+    /// How long the log-in may take, from when the connection was accepted, with TLS and whatever else comes before it.
     pub login_grace: Duration,
     /// Keys and certificates that may be tried on one connection.
     pub attempts_max: usize,
     /// Connections to nodes at once through one connection.
     pub channels_max: usize,
+    /// Connections to nodes that one user may ask for, over all connections: so many a second on average, and so many at once.
+    pub channel_rate: (u32, u32),
     /// Channels for a shell or a command, of which there is none here, that one connection may open in its life.
     pub sessions_max: usize,
     /// How long such a channel may stay without saying what it is for.
     pub session_wait: Duration,
-    /// Connections at once of one user to one node in which no log-in can have happened yet; one more waits.
+    /// Connections at once of one user to one node in which no log-in may have happened yet; one more waits.
     pub beginnings_max: usize,
     /// How long a connection counts as one of those at most, and how long one more waits.
     pub beginning: Duration,
@@ -69,6 +72,7 @@ impl SshLimits {
         login_grace: Duration::from_secs(30),
         attempts_max: 10,
         channels_max: 256,
+        channel_rate: (50, 512),
         sessions_max: 64,
         session_wait: Duration::from_secs(10),
         beginnings_max: 16,
@@ -114,6 +118,7 @@ pub struct SshProxy {
     config: ArcSwapOption<russh::server::Config>,
     visits: Mutex<Visits>,
     beginnings: Beginnings,
+    asked: Mutex<Shares<String>>,
 }
 
 #[derive(Default)]
@@ -131,7 +136,13 @@ const HEAD_START: Duration = Duration::from_secs(2);
 impl SshProxy {
     /// A proxy that has no host key yet: until [`SshProxy::install`] connections are closed.
     pub fn new(parts: SshParts) -> Self {
+        let (per_second, burst) = parts.limits.channel_rate;
+        let rate = Rate {
+            per_second: per_second.into(),
+            burst: burst.into(),
+        };
         Self {
+            asked: Mutex::new(Shares::new(rate)),
             parts,
             config: ArcSwapOption::empty(),
             visits: Mutex::default(),
@@ -164,10 +175,16 @@ impl SshProxy {
     }
 
     /// Serves a connection until it ends.
-    pub async fn serve<S>(self: &Arc<Self>, io: S, remote: SocketAddr, admission: Admission, mut stop: Stop)
+    pub(crate) async fn serve<S>(self: &Arc<Self>, io: S, came: Came)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let Came {
+            remote,
+            since,
+            admission,
+            mut stop,
+        } = came;
         let Some(config) = self.config.load_full() else {
             tracing::debug!(%remote, "a connection came before there was a host key to present");
             return;
@@ -178,7 +195,7 @@ impl SshProxy {
         let visit = Arc::new(Visit::new(remote, admission, limits, severed.clone()));
         let listed = self.list(&visit);
         let handler = Handler::new(Arc::clone(self), Arc::clone(&visit));
-        let grace = sleep(limits.login_grace);
+        let grace = sleep_until(since + limits.login_grace);
         tokio::pin!(grace);
         let started = tokio::select! {
             started = russh::server::run_stream(config, Severable::new(io, severed), handler) => started,
@@ -255,6 +272,19 @@ impl SshProxy {
         if let Err(fault) = self.parts.events.record(event).await {
             tracing::error!(error = %fault, "what happened to an SSH connection is not in the log");
         }
+    }
+
+    /// Counts one more connection that a user asks for, or the words for one who asks too fast.
+    fn take_channel(&self, user: &str) -> Result<(), String> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = asked.take(&user.to_owned(), Instant::now());
+        let (per_second, _) = self.parts.limits.channel_rate;
+        taken.map_err(|empty| {
+            format!(
+                "{user} asks for connections too fast, of which this proxy makes {per_second} a second; try again in {} s",
+                empty.retry_after
+            )
+        })
     }
 
     /// How many connections a user has open.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use api_http::Stop;
 use key::PublicKey;
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
 use tunnel::Agent;
@@ -21,7 +23,20 @@ pub struct Tunnelling {
     tunnels: Arc<Tunnels>,
     gate: Arc<dyn Gate>,
     events: Arc<dyn Events>,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
+}
+
+/// An agent that may have a tunnel, with its share of those there may be.
+pub(crate) struct Entering {
+    agent: Agent,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// Why an agent may not have a tunnel.
+pub(crate) struct Refusal {
+    host: Option<HostId>,
+    remote: SocketAddr,
+    reason: String,
 }
 
 impl Tunnelling {
@@ -36,7 +51,7 @@ impl Tunnelling {
             tunnels,
             gate,
             events,
-            slots: Semaphore::new(tunnels_max.min(Semaphore::MAX_PERMITS)),
+            slots: Arc::new(Semaphore::new(tunnels_max.min(Semaphore::MAX_PERMITS))),
         }
     }
 
@@ -53,28 +68,30 @@ impl Tunnelling {
         }
     }
 
-    /// Serves a tunnel on which TLS was spoken; `let_in` is called once the agent is known.
-    pub(crate) async fn serve(
+    /// Decides whether an agent that showed these certificates may have a tunnel.
+    pub(crate) fn judge(
         &self,
-        stream: TlsStream<TcpStream>,
+        shown: Option<&[CertificateDer<'_>]>,
         authorities: &[PublicKey],
         remote: SocketAddr,
-        let_in: impl FnOnce(),
-        stop: Stop,
-    ) {
-        let agent = match Agent::from_tls(stream.get_ref().1.peer_certificates(), authorities, remote) {
-            Ok(agent) => agent,
-            Err(error) => return self.refuse(None, remote, error.to_string()).await,
-        };
+    ) -> Result<Entering, Refusal> {
+        let refusal = |host, reason| Refusal { host, remote, reason };
+        let agent =
+            Agent::from_tls(shown, authorities, remote).map_err(|error| refusal(None, error.to_string()))?;
         let host = agent.host.clone();
         if let Err(reason) = self.gate.host_may(&agent) {
-            return self.refuse(Some(host), remote, reason).await;
+            return Err(refusal(Some(host), reason));
         }
-        let Ok(_slot) = self.slots.try_acquire() else {
-            return self
-                .refuse(Some(host), remote, "there are too many tunnels".to_owned())
-                .await;
-        };
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => Ok(Entering { agent, _slot: slot }),
+            Err(_) => Err(refusal(Some(host), "there are too many tunnels".to_owned())),
+        }
+    }
+
+    /// Serves the tunnel of an agent that may have one. The stream is boxed, and so is what of this is not there for as long as the tunnel:
+    /// there are as many of these as machines.
+    pub(crate) async fn serve(&self, stream: Box<TlsStream<TcpStream>>, entering: Entering, stop: Stop) {
+        let (host, remote) = (entering.agent.host.clone(), entering.agent.remote);
         let opened = ProxyEvent::TunnelOpened {
             host: host.clone(),
             remote,
@@ -83,7 +100,7 @@ impl Tunnelling {
             tracing::error!(error = %fault, %host, "a tunnel is not opened unseen");
             return;
         }
-        let_in();
+        let Entering { agent, _slot } = entering;
         let ended = self.tunnels.serve(stream, agent, stop).await;
         self.note(ProxyEvent::TunnelClosed {
             host,
@@ -93,7 +110,9 @@ impl Tunnelling {
         .await;
     }
 
-    async fn refuse(&self, host: Option<HostId>, remote: SocketAddr, reason: String) {
+    /// Notes that an agent may not have a tunnel.
+    pub(crate) async fn refuse(&self, refusal: Refusal) {
+        let Refusal { host, remote, reason } = refusal;
         tracing::info!(%remote, reason, "a tunnel is refused");
         self.note(ProxyEvent::TunnelRefused { host, remote, reason })
             .await;

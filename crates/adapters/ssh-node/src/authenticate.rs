@@ -23,8 +23,11 @@ pub(crate) struct Question<'a> {
     pub(crate) source: IpAddr,
 }
 
+/// Why a certificate is not accepted, and what it says, as far as it was readable.
+pub(crate) type Refused = (AuthFailure, Option<Box<CertificateFacts>>);
+
 /// Reads a certificate whose key was proven, and decides whether it is accepted here and now.
-pub(crate) fn check(question: Question<'_>) -> Result<Certificate, (AuthFailure, Option<CertificateFacts>)> {
+pub(crate) fn check(question: Question<'_>) -> Result<Certificate, Refused> {
     let Question {
         blob,
         authorities,
@@ -55,13 +58,32 @@ pub(crate) fn check(question: Question<'_>) -> Result<Certificate, (AuthFailure,
         Err(NotAccepted::Principal) => AuthFailure::OtherLogin,
         Err(NotAccepted::SourceAddress) => AuthFailure::SourceAddress,
     };
-    Err((refused, Some(facts(&certificate))))
+    let is_ours = match &refused {
+        AuthFailure::UnknownAuthority | AuthFailure::HostCertificate => false,
+        AuthFailure::NotInForce
+        | AuthFailure::OtherLogin
+        | AuthFailure::SourceAddress
+        | AuthFailure::CannotEnforce(_) => true,
+        // Not of a certificate that could be read, or not found here.
+        AuthFailure::Unreadable(_)
+        | AuthFailure::BareKey { .. }
+        | AuthFailure::Method(_)
+        | AuthFailure::NothingPresented
+        | AuthFailure::Denied(_)
+        | AuthFailure::SecondFactor(_) => false,
+    };
+    let facts = CertificateFacts {
+        is_ours,
+        ..facts(&certificate)
+    };
+    Err((refused, Some(Box::new(facts))))
 }
 
-/// What the log keeps of a certificate.
+/// What the log keeps of a certificate that is accepted.
 pub(crate) fn facts(certificate: &Certificate) -> CertificateFacts {
     let extensions = certificate.extensions().custom.iter();
     CertificateFacts {
+        is_ours: true,
         key_id: certificate.key_id().to_owned(),
         serial: certificate.serial(),
         fingerprint: certificate.subject_key().fingerprint(),

@@ -19,6 +19,9 @@ pub struct NodeConfig {
     pub auth_attempts_max: usize,
     /// The most channels in one connection.
     pub channels_max: usize,
+    /// Channels that one user may open or have opened on this node, over all connections: so many a second on average, and so many at once.
+    /// Ports and the use of agents count as well: each is an event.
+    pub channel_rate: (u32, u32),
     /// How long a client may take to answer when it is offered a channel, for a connection to a port opened for it or to its agent.
     pub offer_patience: Duration,
     /// The most ports opened for one connection.
@@ -44,6 +47,7 @@ impl NodeConfig {
             unauthenticated_per_address_max: 64,
             auth_attempts_max: 6,
             channels_max: 256,
+            channel_rate: (20, 256),
             offer_patience: Duration::from_secs(30),
             open_ports_max: 32,
             gateway_ports: false,

@@ -1,13 +1,10 @@
 //! One connection: what the client asks for, and whether it gets it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use russh::Channel;
 use russh::ChannelId;
 use russh::ChannelOpenFailure;
-use russh::MethodKind;
-use russh::MethodSet;
 use russh::Pty;
 use russh::Sig;
 use russh::keys::Algorithm;
@@ -21,6 +18,7 @@ use russh::server::Response;
 use russh::server::Session;
 use russh::server::VerifiedPublicKey;
 
+use crate::admit::after_words;
 use crate::backend::Signal;
 use crate::backend::Terminal;
 use crate::backend::Work;
@@ -178,22 +176,13 @@ impl Handler for Connection {
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
         user: &str,
-        _submethods: &str,
+        submethods: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, russh::Error> {
-        Ok(match (self.core.life.second_factor_words(), response) {
-            // Nothing is asked here: a host is not told codes. It only says what to do.
-            (Some(words), None) => Auth::Partial {
-                name: Cow::Borrowed(""),
-                instructions: Cow::Owned(words),
-                prompts: Cow::Borrowed(&[]),
-            },
-            // Nothing is left to try: certificates were looked at, and clients would only show the same again. With an empty list OpenSSH
-            // tries everything anew.
-            (Some(_), Some(_)) => Auth::Reject {
-                proceed_with_methods: Some(MethodSet::from([MethodKind::None].as_slice())),
-                partial_success: false,
-            },
+        Ok(match (self.core.life.told(), response) {
+            // Nothing is asked here: a host is not told codes. It only says what is the matter, or what to do.
+            (Some(told), None) => self.tell(told, submethods).await,
+            (Some(told), Some(_)) => after_words(&told),
             (None, _) => {
                 self.refuse_login(user, AuthFailure::Method("keyboard-interactive"), None)
                     .await
@@ -212,6 +201,14 @@ impl Handler for Connection {
         let most = admitted.grant.max_sessions.map_or(usize::MAX, to_size);
         if sessions >= most || channels >= self.core.shared.config.channels_max {
             let reason = format!("there are {sessions} sessions in this connection already");
+            let event = Happening::SessionRejected {
+                reason: reason.clone(),
+            };
+            let _refused_anyway = self.core.recorder.record(event).await;
+            reply.reject(prohibited(reason)).await;
+            return Ok(());
+        }
+        if let Err(reason) = self.core.shared.take_channel(&admitted.grant.user) {
             let event = Happening::SessionRejected {
                 reason: reason.clone(),
             };
@@ -417,11 +414,14 @@ impl Handler for Connection {
         channel: ChannelId,
         session: &mut Session,
     ) -> Result<bool, russh::Error> {
-        if !self.admitted()?.rights().agent_forwarding {
-            self.core
-                .recorder
-                .refused("agent forwarding", "neither role nor certificate allow it")
-                .await;
+        let admitted = self.admitted()?;
+        let refusal = if admitted.rights().agent_forwarding {
+            self.core.shared.take_channel(&admitted.grant.user).err()
+        } else {
+            Some("neither role nor certificate allow it".to_owned())
+        };
+        if let Some(reason) = refusal {
+            self.core.recorder.refused("agent forwarding", &reason).await;
             return Ok(false);
         }
         if self.core.recorder.record(Happening::AgentForward).await.is_err() {

@@ -64,6 +64,8 @@ pub enum Happening {
         /// The certificate it is on.
         certificate: CertificateFacts,
     },
+    /// Somebody leaves a session with a terminal, which is about to be over.
+    SessionLeave,
     /// A session is over.
     SessionEnd {
         /// How.
@@ -112,6 +114,8 @@ pub enum Happening {
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CertificateFacts {
+    /// Whether a trusted key signed it, as a user's: what it says is known then, and otherwise only claimed.
+    pub is_ours: bool,
     /// The key id.
     pub key_id: String,
     /// The serial number.

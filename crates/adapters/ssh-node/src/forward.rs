@@ -71,6 +71,12 @@ impl Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
+        if let Err(reason) = core.shared.take_channel(&admitted.grant.user) {
+            // Counted in the log, and answered later and later: whoever goes on is slowed down, and the log is not filled.
+            core.recorder.refused(&what, &reason).await;
+            reply.reject(prohibited(reason)).await;
+            return Ok(());
+        }
         let id = channel.id();
         let (_reader, writer) = channel.split();
         let inbox = core.channels.inbox(id);
@@ -227,8 +233,12 @@ impl OpenPorts {
         } else {
             None
         };
+        let refusal = match refusal {
+            Some(reason) => Some(reason.to_owned()),
+            None => core.shared.take_channel(&admitted.grant.user).err(),
+        };
         if let Some(reason) = refusal {
-            core.recorder.refused(&what, reason).await;
+            core.recorder.refused(&what, &reason).await;
             return false;
         }
         let Ok(wanted) = u16::try_from(*port) else {

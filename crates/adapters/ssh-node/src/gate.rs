@@ -18,7 +18,7 @@ pub trait Gate: Send + Sync + 'static {
     /// this address, and its holder has proven to have its key.
     ///
     /// # Errors
-    /// Why not. The reason goes into the audit log and not to the client, who is told only that a second factor is lacking.
+    /// Why not. The client has shown a certificate of ours and is told why, as far as [`NotAdmitted`] says.
     async fn admit(&self, admission: &Admission) -> Result<Grant, NotAdmitted>;
 
     /// Changes whenever what [`Gate::standing`] would say may have changed: a lock was made, a role changed.
@@ -59,8 +59,10 @@ pub struct Denial(pub String);
 /// Why somebody is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// They may not.
+    /// They may not. The reason, which roles have a part in, goes into the audit log; they are told that it is their roles.
     Denied(Denial),
+    /// They may not now, for a reason that is told them as it is: a lock, something that is lacking here.
+    Told(Denial),
     /// They might with another certificate, one for which a second factor was given for this session. The client sees it as partial
     /// success with `keyboard-interactive` to go on with (RFC 4252 section 5.1), by which it is shown the words.
     SecondFactor {

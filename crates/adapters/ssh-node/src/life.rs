@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::event::AuthFailure;
+use crate::event::CertificateFacts;
 use crate::event::DisconnectReason;
 use crate::gate::Admission;
 use crate::gate::Fallen;
@@ -32,13 +33,25 @@ pub(crate) struct Life {
     is_tried: AtomicBool,
     is_failure_recorded: AtomicBool,
     bare_key: Mutex<Option<String>>,
-    /// What to tell somebody who lacks a second factor.
-    second_factor: Mutex<Option<String>>,
+    /// What to tell somebody who has shown a certificate of ours and is not let in.
+    told: Mutex<Option<Told>>,
+    pending: Mutex<Option<Pending>>,
     reason: watch::Sender<Option<DisconnectReason>>,
     has_ended: watch::Sender<bool>,
     /// One receiver for each session that has yet to end.
     sessions: watch::Sender<()>,
 }
+
+/// What somebody is told who has shown a certificate of ours and is not let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) words: String,
+    /// Whether another certificate, for which a second factor is given, would do.
+    pub(crate) is_for_second_factor: bool,
+}
+
+/// A failure that is not recorded yet: the client may be one that comes back with what is lacking.
+type Pending = (AuthFailure, CertificateFacts);
 
 /// Somebody who was let in.
 #[derive(Clone)]
@@ -63,7 +76,8 @@ impl Life {
             is_tried: AtomicBool::new(false),
             is_failure_recorded: AtomicBool::new(false),
             bare_key: Mutex::new(None),
-            second_factor: Mutex::new(None),
+            told: Mutex::new(None),
+            pending: Mutex::new(None),
             reason: watch::Sender::new(None),
             has_ended: watch::Sender::new(false),
             sessions: watch::Sender::new(()),
@@ -84,24 +98,56 @@ impl Life {
         *lock(&self.bare_key) = Some(fingerprint);
     }
 
-    /// Somebody lacks a second factor, and will be told so. Whether it was the first time.
-    pub(crate) fn lacks_second_factor(&self, words: String) -> bool {
-        lock(&self.second_factor).replace(words).is_none()
+    /// Somebody lacks a second factor, and will be told so. Whether it was the first time; only then it is kept as a failure to record,
+    /// unless they come back with what is lacking.
+    pub(crate) fn lacks_second_factor(&self, words: String, failure: Pending) -> bool {
+        let mut told = lock(&self.told);
+        if told.as_ref().is_some_and(|told| told.is_for_second_factor) {
+            return false;
+        }
+        *told = Some(Told {
+            words,
+            is_for_second_factor: true,
+        });
+        *lock(&self.pending) = Some(failure);
+        true
     }
 
-    /// What to tell somebody who lacks a second factor.
-    pub(crate) fn second_factor_words(&self) -> Option<String> {
-        lock(&self.second_factor).clone()
+    /// Somebody is not let in, and will be told why.
+    pub(crate) fn tells(&self, words: String) {
+        *lock(&self.told) = Some(Told {
+            words,
+            is_for_second_factor: false,
+        });
+    }
+
+    /// What to tell somebody who is not let in.
+    pub(crate) fn told(&self) -> Option<Told> {
+        lock(&self.told).clone()
+    }
+
+    /// The failure that is not recorded yet, and will not be after this, unless whoever takes it does it.
+    pub(crate) fn take_pending(&self) -> Option<Pending> {
+        let pending = lock(&self.pending).take();
+        if pending.is_some() {
+            self.failure_recorded();
+        }
+        pending
     }
 
     /// Why somebody who tried to log in was not let in, if nothing says so yet.
-    pub(crate) fn unrecorded_failure(&self) -> Option<AuthFailure> {
+    pub(crate) fn unrecorded_failure(&self) -> Option<(AuthFailure, Option<CertificateFacts>)> {
+        if self.admitted.get().is_none()
+            && let Some((reason, certificate)) = self.take_pending()
+        {
+            return Some((reason, Some(certificate)));
+        }
         let is_in_vain = self.is_tried.load(Ordering::Relaxed)
             && self.admitted.get().is_none()
             && !self.is_failure_recorded.load(Ordering::Relaxed);
         is_in_vain.then(|| match lock(&self.bare_key).take() {
-            Some(fingerprint) => AuthFailure::BareKey { fingerprint },
-            None => AuthFailure::NothingPresented,
+            Some(fingerprint) => (AuthFailure::BareKey { fingerprint }, None),
+            None => (AuthFailure::NothingPresented, None),
         })
     }
 

@@ -2,8 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
+use std::time::Instant;
 
+use crowd::Rate;
+use crowd::Shares;
 use runtime::Clock;
 use runtime::Entropy;
 use russh::MethodKind;
@@ -33,6 +37,7 @@ use crate::life::Life;
 use crate::life::over;
 use crate::limits::Strangers;
 use crate::limits::Tally;
+use crate::limits::lock;
 use crate::recorder::Recorder;
 use crate::severable::Knife;
 use crate::severable::Severable;
@@ -73,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) server_id: Arc<str>,
     strangers: Strangers,
     pub(crate) connections_of_users: Tally<String>,
+    channels_of_users: Mutex<Shares<String>>,
     stopping: watch::Sender<bool>,
     /// One receiver for everything that has yet to end.
     pub(crate) alive: watch::Sender<()>,
@@ -84,6 +90,7 @@ impl Node {
         Self(Arc::new(Shared {
             server_id: config.server_id.as_str().into(),
             strangers: Strangers::new(&config),
+            channels_of_users: Mutex::new(Shares::new(rate(config.channel_rate))),
             config,
             parts,
             connections_of_users: Tally::new(),
@@ -168,11 +175,8 @@ impl Node {
         }
         life.end();
         life.sessions_ended().await;
-        if let Some(reason) = life.unrecorded_failure() {
-            let happening = Happening::AuthFailed {
-                reason,
-                certificate: None,
-            };
+        if let Some((reason, certificate)) = life.unrecorded_failure() {
+            let happening = Happening::AuthFailed { reason, certificate };
             let _refused_anyway = recorder.record(happening).await;
         }
     }
@@ -224,6 +228,18 @@ async fn watch_over(
 }
 
 impl Shared {
+    /// Counts one more channel that a user opens, or the words for one who opens them too fast.
+    pub(crate) fn take_channel(&self, user: &str) -> Result<(), String> {
+        let taken = lock(&self.channels_of_users).take(&user.to_owned(), Instant::now());
+        let (per_second, _) = self.config.channel_rate;
+        taken.map_err(|empty| {
+            format!(
+                "{user} opens channels too fast for this node, which takes {per_second} a second; try again in {} s",
+                empty.retry_after
+            )
+        })
+    }
+
     /// What the protocol is told, with the host keys of now.
     fn wire_config(&self) -> Config {
         let host_keys = self.parts.host_keys.current();
@@ -251,6 +267,13 @@ impl Shared {
             nodelay: true,
             ..Config::default()
         }
+    }
+}
+
+fn rate((per_second, burst): (u32, u32)) -> Rate {
+    Rate {
+        per_second: per_second.into(),
+        burst: burst.into(),
     }
 }
 

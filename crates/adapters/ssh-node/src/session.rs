@@ -155,6 +155,9 @@ impl Beginning {
             if let Some(tee) = flow.tee {
                 tee.into_inner().close().await;
             }
+            if size.is_some() {
+                let _ends_anyway = flow.recorder.record(Happening::SessionLeave).await;
+            }
             let end = Happening::SessionEnd {
                 exit: exit.clone(),
                 bytes_received: flow.received.into_inner(),

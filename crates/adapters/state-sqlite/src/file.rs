@@ -56,6 +56,8 @@ pub(crate) fn open(path: &Path, pages_max: Option<u32>) -> Result<Connection, St
 
 /// What a connection that reads keeps of the file, as SQLite wants it: KiB, negative. The system keeps the rest, once for all of them.
 const READER_CACHE: i32 = -256;
+/// The same for the one that writes: all that a usual transaction changes.
+const WRITER_CACHE: i32 = -512;
 
 /// Opens a connection that reads.
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
@@ -146,6 +148,7 @@ fn connect(path: &Path) -> Result<Connection, StateError> {
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
         // After a burst the log shrinks again.
         connection.pragma_update(None, "journal_size_limit", 8 << 20)?;
         Ok(connection)

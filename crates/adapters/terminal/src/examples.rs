@@ -1,5 +1,9 @@
 use clap::Command;
 
+use crate::documented::commands;
+use crate::documented::with_pin;
+use crate::documented::words;
+
 /// What is missing in the help of a command line: a description anywhere, examples where a command has no commands below it.
 #[must_use]
 pub fn undocumented(command: Command, program: &str) -> Vec<String> {
@@ -57,13 +61,11 @@ fn add_examples(command: &Command, start: &str, examples: &mut Vec<String>) {
     let text = after_help(command);
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     for line in lines.join("\n").replace("\\\n", "").lines() {
-        if line.starts_with(start) {
-            let line = line.split(" | ").next().unwrap_or_default();
-            let line = line.split(" >").next().unwrap_or_default();
-            // What stands for a pin is as long as one.
-            let pin = format!("sha256:{}", "7e".repeat(32));
-            examples.push(line.replace("sha256:HEX", &pin));
-        }
+        examples.extend(
+            commands(line)
+                .filter(|line| line.starts_with(start))
+                .map(with_pin),
+        );
     }
     for subcommand in command.get_subcommands() {
         add_examples(subcommand, start, examples);
@@ -75,23 +77,6 @@ fn after_help(command: &Command) -> String {
         .get_after_help()
         .map(ToString::to_string)
         .unwrap_or_default()
-}
-
-/// Splits at blanks outside quotes, as a shell does.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    for character in line.chars() {
-        match (quote, character) {
-            (None, '\'' | '"') => quote = Some(character),
-            (Some(open), close) if open == close => quote = None,
-            (None, ' ') => words.push(std::mem::take(&mut word)),
-            (_, other) => word.push(other),
-        }
-    }
-    words.push(word);
-    words
 }
 
 #[cfg(test)]
@@ -140,10 +125,5 @@ mod tests {
         assert_eq!(examples_too_wide(&broken), Vec::<String>::new());
         let wide = format!("p go --to {}", "a".repeat(80));
         assert_eq!(examples_too_wide(&help(&wide)), [format!("  {wide}")]);
-    }
-
-    #[test]
-    fn words_are_split_as_a_shell_does() {
-        assert_eq!(words("a 'b c' \"d\"e"), ["a", "b c", "de"]);
     }
 }

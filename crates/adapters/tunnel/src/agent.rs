@@ -7,6 +7,7 @@ use names::Principal;
 use names::UnixSeconds;
 use x509::Certificate;
 use x509::IdentityKind;
+use x509::SubjectAltName;
 
 use crate::HostId;
 
@@ -15,6 +16,8 @@ use crate::HostId;
 pub struct Agent {
     /// The host, as its certificate says.
     pub host: HostId,
+    /// What it is called: the first name in its certificate that is not made of its id. Nobody else's certificate has it.
+    pub name: Option<String>,
     /// The system roles its certificate has.
     pub roles: Vec<Principal>,
     /// The serial of its certificate, lower-case hexadecimal.
@@ -67,8 +70,10 @@ impl Agent {
             .iter()
             .find(|authority| certificate.verify_issued(authority).is_ok())
             .ok_or(AgentError::Authority)?;
+        let host = HostId::parse(identity.name.as_str()).map_err(|_| AgentError::Name)?;
         Ok(Self {
-            host: HostId::parse(identity.name.as_str()).map_err(|_| AgentError::Name)?,
+            name: given_name(&certificate, &host),
+            host,
             roles: identity.roles.clone(),
             serial: hex::encode(certificate.serial_octets()),
             issuer: issuer.spki_sha256(),
@@ -76,4 +81,21 @@ impl Agent {
             remote,
         })
     }
+}
+
+/// The name that the host was given. Its id stands before it, by itself and in the cluster.
+fn given_name(certificate: &Certificate, host: &HostId) -> Option<String> {
+    let is_of_id = |name: &str| {
+        name.strip_prefix(host.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let mut names = certificate.alt_names().iter().filter_map(|name| match name {
+        SubjectAltName::Dns(name) => Some(name.as_str()),
+        SubjectAltName::Ip(_)
+        | SubjectAltName::Uri(_)
+        | SubjectAltName::Email(_)
+        | SubjectAltName::UserPrincipal(_)
+        | SubjectAltName::Other(_) => None,
+    });
+    names.find(|name| !is_of_id(name)).map(str::to_owned)
 }

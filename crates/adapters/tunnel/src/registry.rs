@@ -187,10 +187,14 @@ impl Tunnels {
             .initial_max_send_streams(streams)
             .max_concurrent_streams(0)
             .enable_push(false);
-        let (sender, mut connection) = match timeout(limits.handshake, builder.handshake(io)).await {
+        // Boxed, here and below: what is there for as long as the tunnel is no larger than it has to be, for there are as many of these as
+        // machines.
+        let handshake = Box::pin(timeout(limits.handshake, builder.handshake(io)));
+        let (sender, connection) = match handshake.await {
             Ok(Ok(made)) => made,
             Ok(Err(_)) | Err(_) => return Ended::Broken,
         };
+        let mut connection = Box::new(connection);
         let pings = connection.ping_pong();
         let entered = self.enter(agent, sender);
         let pulse = async {
@@ -211,7 +215,7 @@ impl Tunnels {
             () = pulse => return Ended::Silent,
             never = self.keep_telling(&entered) => match never {},
             () = entered.cut.notified() => {
-                let last_word = self.sender(&entered).map(|sender| tell(sender, News(UNKNOWN)));
+                let last_word = self.sender(&entered).map(|sender| Box::pin(tell(sender, News(UNKNOWN))));
                 (Ended::Cut, CUT_DRAIN, last_word)
             }
             () = stop.requested() => (Ended::Stopped, STOP_DRAIN, None),
@@ -224,7 +228,7 @@ impl Tunnels {
                 let _ = last_word.await;
             }
         };
-        let _ = timeout(drain, async { tokio::join!(connection, telling) }).await;
+        let _ = Box::pin(timeout(drain, async { tokio::join!(connection, telling) })).await;
         why
     }
 
@@ -243,7 +247,7 @@ impl Tunnels {
         loop {
             let revision = *news.borrow_and_update();
             if let Some(sender) = self.sender(entered).filter(|_| revision != UNKNOWN) {
-                match timeout(self.limits.handshake, tell(sender, News(revision))).await {
+                match timeout(self.limits.handshake, Box::pin(tell(sender, News(revision)))).await {
                     // Who did not hear in time hears the next.
                     Ok(Ok(true)) | Err(_) => {}
                     // The agent does not know what it is told, and goes on asking; or the tunnel ends, and says so itself.

@@ -30,6 +30,7 @@ use crate::pages::CliBecame;
 use crate::pages::CliDonePage;
 use crate::pages::CliPage;
 use crate::pages::Frame;
+use crate::problem::Ended;
 use crate::problem::Problem;
 use crate::problem::Turned;
 use crate::proof;
@@ -55,7 +56,7 @@ pub(crate) async fn page(
     Path(asked): Path<String>,
     mut parts: Parts,
 ) -> Result<Response, Problem> {
-    let id = id(&asked).ok_or(IdentityError::Refused(Refusal::ChallengeGone))?;
+    let id = id(&asked).ok_or(Problem::RequestEnded(Ended::Somehow))?;
     let signed_in = match SignedIn::from_request_parts(&mut parts, &site).await {
         Ok(signed_in) => signed_in,
         Err(Problem::SignedOut { .. }) => return see_other_than(&format!("/web/login?cli={id}")),
@@ -67,11 +68,20 @@ pub(crate) async fn page(
 
 async fn look(site: &Site, signed_in: &SignedIn, id: &str) -> Result<ApprovalView, Problem> {
     let person = &signed_in.session.person;
-    let view = site
-        .identity
-        .approval_look(person, id, signed_in.remote.0)
-        .await?;
-    Ok(view)
+    let view = site.identity.approval_look(person, id, signed_in.remote.0);
+    view.await.map_err(of_request)
+}
+
+/// What is said of a request that cannot be decided: when it has ended, that it has, and what to run.
+fn of_request(error: IdentityError) -> Problem {
+    let ended = if matches!(error, IdentityError::Refused(Refusal::ChallengeGone)) {
+        Ended::Somehow
+    } else if matches!(error, IdentityError::Refused(Refusal::ApprovalVoid)) {
+        Ended::Mistyped
+    } else {
+        return error.into();
+    };
+    Problem::RequestEnded(ended)
 }
 
 fn form(site: &Site, signed_in: &SignedIn, id: &str, view: ApprovalView, error: Option<String>) -> CliPage {
@@ -119,7 +129,13 @@ const fn in_words(act: PrivilegedAct) -> &'static str {
         PrivilegedAct::ChangeSecondFactors => "add or remove one of your second factors",
         PrivilegedAct::Rotate => "rotate authorities, revoke certificates and manage keys",
         PrivilegedAct::Sign => "issue certificates and other credentials, for you and for others",
-        PrivilegedAct::ReadSecrets => "read private keys of the cluster",
+        PrivilegedAct::ReadSecrets => {
+            "be given the private keys of the cluster's authorities, unencrypted: with these anybody can issue certificates for any user \
+             and host. Of keys in hardware it is told only where they are"
+        }
+        PrivilegedAct::Admin => {
+            "decide who has access: change users, roles, machines and settings, lift locks, and make links and tokens"
+        }
     }
 }
 
@@ -139,6 +155,8 @@ pub(crate) async fn approve(
         })),
         Err(turned) => {
             let said = turned.said()?;
+            // It may have ended meanwhile: then there is nothing to show the form for.
+            let view = look(&site, &signed_in, &id).await?;
             let page = self::form(&site, &signed_in, &id, view, Some(said.message));
             pages::page(said.status, &page)
         }
@@ -159,8 +177,7 @@ async fn approved(site: &Site, signed_in: &SignedIn, fields: &Fields, id: &str) 
         remote: signed_in.remote.0,
     };
     match site.identity.approve(approval).await {
-        // There is nothing left to show the form for.
-        Err(error @ IdentityError::Refused(Refusal::ApprovalVoid)) => Err(Problem::from(error).into()),
+        Err(error @ IdentityError::Refused(Refusal::ApprovalVoid)) => Err(of_request(error).into()),
         approved => Ok(approved?),
     }
 }
@@ -174,7 +191,8 @@ pub(crate) async fn refuse(
     let signed_in = form.signed_in;
     site.identity
         .approval_refuse(&id, signed_in.user(), signed_in.remote.0)
-        .await?;
+        .await
+        .map_err(of_request)?;
     Ok(see_other("/web/cli?said=refused"))
 }
 

@@ -102,5 +102,5 @@ fn told(site: &Site, failed: &Failed) -> Response {
         tracing::error!(request_id = %request_id, error = %failed.detail, "a page failed");
     }
     let id = failed.told.is_fault.then(|| request_id.to_string());
-    pages::problem(site, &failed.told, id)
+    pages::problem(site, failed, id)
 }

@@ -1,6 +1,5 @@
 //! The pages themselves. What they look like is in `templates/`.
 
-use api_http::Told;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::http::header;
@@ -9,6 +8,7 @@ use axum::response::Response;
 use names::UnixSeconds;
 
 use crate::enrol::OfferView;
+use crate::problem::Failed;
 use crate::problem::Problem;
 use crate::proof::ProofView;
 use crate::signed_in::SignedIn;
@@ -263,13 +263,19 @@ fn html(status: StatusCode, text: String) -> Response {
     (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response()
 }
 
-pub(crate) fn problem(site: &Site, told: &Told, request_id: Option<String>) -> Response {
+pub(crate) fn problem(site: &Site, failed: &Failed, request_id: Option<String>) -> Response {
+    let told = &failed.told;
+    // Hints of the API are for programs and operators, who read them there.
+    let hint = told.hint.clone().filter(|_| told.is_fault);
+    let (heading, hint) = match failed.words {
+        Some((heading, next)) => (heading, Some(next.to_owned())),
+        None => (heading(told.status), hint),
+    };
     let template = ProblemPage {
         frame: Frame::open(site),
-        heading: heading(told.status),
+        heading,
         message: told.message.clone(),
-        // Hints of the API are for programs and operators, who read them there.
-        hint: told.hint.clone().filter(|_| told.is_fault),
+        hint,
         request_id,
     };
     let text = template.render().unwrap_or_else(|_| told.message.clone());

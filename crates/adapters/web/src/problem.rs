@@ -31,6 +31,8 @@ pub(crate) enum Problem {
     },
     NoSuchPage,
     MethodNotAllowed,
+    /// What a program asked for cannot be decided any more.
+    RequestEnded(Ended),
     Api(api_http::Problem),
     Identity(IdentityError),
     Directory(DirectoryError),
@@ -39,10 +41,38 @@ pub(crate) enum Problem {
     Internal(String),
 }
 
+/// How what a program asked for ended, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was decided, took too long, or never was: what has ended leaves nothing behind.
+    Somehow,
+    /// Just now, by the last of too many wrong codes.
+    Mistyped,
+}
+
+impl Ended {
+    const fn message(self) -> &'static str {
+        match self {
+            Self::Somehow => {
+                "It was approved or refused already, nobody decided within five minutes, or its code was mistyped three times."
+            }
+            Self::Mistyped => {
+                "Its code was mistyped three times. Nothing was approved, and nobody can approve it any more."
+            }
+        }
+    }
+
+    /// What to do where the program runs.
+    const NEXT: &str = "Look at your terminal. If the program there went on, you are done. Otherwise run the command again that showed this \
+                        page's address, such as signet login --browser, and open the address that it shows then.";
+}
+
 /// What the page of a problem says; travels with the answer until the page is made.
 #[derive(Clone)]
 pub(crate) struct Failed {
     pub(crate) told: Told,
+    /// What the page is called, and what to do next, where the status says too little.
+    pub(crate) words: Option<(&'static str, &'static str)>,
     /// For the log.
     pub(crate) detail: String,
 }
@@ -100,6 +130,11 @@ impl Problem {
                     "this address is not asked for in this way; begin at the first page",
                 );
             }
+            Self::RequestEnded(ended) => {
+                let failed = plain(StatusCode::GONE, "challenge_gone", ended.message());
+                let words = Some(("This request has ended", Ended::NEXT));
+                return Failed { words, ..failed };
+            }
             Self::Malformed { field, problem } => api_http::Problem::BadRequest { field, problem }.into(),
             Self::Api(error) => error.into(),
             Self::Identity(error) => error.into(),
@@ -109,6 +144,7 @@ impl Problem {
         };
         Failed {
             told: problem.told(false),
+            words: None,
             detail: api_http::chain(&problem),
         }
     }
@@ -123,6 +159,7 @@ fn plain(status: StatusCode, code: &'static str, message: &str) -> Failed {
             hint: None,
             is_fault: false,
         },
+        words: None,
         detail: message.to_owned(),
     }
 }
@@ -147,6 +184,7 @@ impl IntoResponse for Problem {
             | Self::Malformed { .. }
             | Self::NoSuchPage
             | Self::MethodNotAllowed
+            | Self::RequestEnded(_)
             | Self::Api(_)
             | Self::Identity(_)
             | Self::Directory(_)

@@ -99,9 +99,13 @@ pub(crate) async fn answered(site: &Site, user: &str, fields: &Fields) -> Result
 /// Logs somebody in: password and second factor in one.
 pub(crate) async fn login(site: &Site, fields: &Fields, remote: Remote) -> Result<NewSession, Turned> {
     let user = fields.text("user").trim();
-    let (challenge, factor) = answered(site, user, fields).await?;
+    let factor = factor(fields)?;
+    let challenge = match &factor {
+        Factor::Webauthn(_) => Some(fields.text("challenge")),
+        Factor::Totp(_) | Factor::RecoveryCode(_) => None,
+    };
     let finish = LoginFinish {
-        challenge: &challenge,
+        challenge,
         user,
         password: fields.password("password"),
         factor,

@@ -77,7 +77,7 @@ impl FromRequestParts<Arc<Site>> for SignedIn {
                 _ => Problem::SignedOut { had_session },
             });
         };
-        match site.identity.session(&bearer.expose()).await {
+        match site.identity.session_from(&bearer.expose(), remote.0).await {
             Ok(session) => Ok(Self {
                 session,
                 bearer,

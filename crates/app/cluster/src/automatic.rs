@@ -75,11 +75,8 @@ impl Cluster {
             .into());
         };
         let request = RotateRequest {
-            authority,
-            step: Step::To(Phase::Standby),
             reason: Some("its time has come".into()),
-            override_reason: None,
-            override_only: None,
+            ..RotateRequest::new(authority, Step::To(Phase::Standby))
         };
         let actor = Actor::System;
         let evidence = self.evidence(&actor, &request, &stored.value, event).await?;

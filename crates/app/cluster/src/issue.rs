@@ -22,6 +22,7 @@ use crate::Refusal;
 use crate::journal::sixteens;
 use crate::signer::Issued;
 use crate::signer::Signer;
+use crate::signer::Unsigned;
 
 /// A request for an X.509 certificate.
 #[derive(Debug, Clone)]
@@ -78,15 +79,20 @@ pub struct Credential {
 }
 
 impl Credential {
-    fn new(signer: &Signer, issued: Issued) -> Self {
-        let Issued { summary, document } = issued;
+    fn new(issued: Issued) -> Self {
+        let Issued {
+            authority,
+            generation,
+            summary,
+            document,
+        } = issued;
         Self {
             document,
             serial: summary.serial,
             not_before: summary.not_before,
             not_after: summary.not_after,
-            authority: signer.authority,
-            generation: signer.generation,
+            authority,
+            generation,
         }
     }
 }
@@ -107,7 +113,8 @@ impl Cluster {
     pub async fn issue_x509(&self, actor: &Actor, issue: &IssueX509) -> Result<Credential, ClusterError> {
         let authority = issue.request.profile().rules().authority;
         let signer = self.signer_for_issue(authority, KeyForm::Tls)?;
-        self.issue_x509_by(actor, issue, &signer).await
+        let unsigned = self.unsigned_x509(issue, signer)?;
+        self.issue(actor, unsigned).await.map(Credential::new)
     }
 
     /// Issues an X.509 certificate by the generation that servers present now: the certificate of a listener of ours.
@@ -122,15 +129,11 @@ impl Cluster {
         let authority = issue.request.profile().rules().authority;
         let view = self.authority(authority)?;
         let signer = self.signer_of(&view, view.record.desired().servers_use, KeyForm::Tls)?;
-        self.issue_x509_by(actor, issue, &signer).await
+        let unsigned = self.unsigned_x509(issue, signer)?;
+        self.issue(actor, unsigned).await.map(Credential::new)
     }
 
-    async fn issue_x509_by(
-        &self,
-        actor: &Actor,
-        issue: &IssueX509,
-        signer: &Signer,
-    ) -> Result<Credential, ClusterError> {
+    fn unsigned_x509(&self, issue: &IssueX509, signer: Signer) -> Result<Unsigned, ClusterError> {
         let issuer = signer.issuer()?;
         let [serial, event_uid] = sixteens(self.entropy.as_ref())?;
         let serial = Serial::from_random(serial);
@@ -151,10 +154,7 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_x509(plan, issuer).map_err(lint_refusal)?;
-        let issued = self
-            .issue(actor, signer, linted, event_uid, &issue.allowed_by)
-            .await?;
-        Ok(Credential::new(signer, issued))
+        Ok(Unsigned::new(signer, linted, event_uid, &issue.allowed_by))
     }
 
     /// Issues an SSH certificate.
@@ -163,7 +163,26 @@ impl Cluster {
     /// As [`Cluster::issue_x509`].
     pub async fn issue_ssh(&self, actor: &Actor, issue: &IssueSsh) -> Result<Credential, ClusterError> {
         let signer = self.signer_for_issue(issue.request.profile().authority(), KeyForm::Ssh)?;
-        self.issue_ssh_by(actor, issue, &signer).await
+        let unsigned = self.unsigned_ssh(issue, signer)?;
+        self.issue(actor, unsigned).await.map(Credential::new)
+    }
+
+    /// Issues an SSH and an X.509 certificate that are wanted together. Both or neither.
+    ///
+    /// # Errors
+    /// As [`Cluster::issue_x509`].
+    pub async fn issue_ssh_and_x509(
+        &self,
+        actor: &Actor,
+        ssh: &IssueSsh,
+        x509: &IssueX509,
+    ) -> Result<(Credential, Credential), ClusterError> {
+        let by = self.signer_for_issue(ssh.request.profile().authority(), KeyForm::Ssh)?;
+        let unsigned_ssh = self.unsigned_ssh(ssh, by)?;
+        let by = self.signer_for_issue(x509.request.profile().rules().authority, KeyForm::Tls)?;
+        let unsigned_x509 = self.unsigned_x509(x509, by)?;
+        let (ssh, x509) = self.issue_two(actor, (unsigned_ssh, unsigned_x509)).await?;
+        Ok((Credential::new(ssh), Credential::new(x509)))
     }
 
     /// Issues an SSH certificate by the generation that servers present now: the certificate of a host.
@@ -177,15 +196,11 @@ impl Cluster {
     ) -> Result<Credential, ClusterError> {
         let view = self.authority(issue.request.profile().authority())?;
         let signer = self.signer_of(&view, view.record.desired().servers_use, KeyForm::Ssh)?;
-        self.issue_ssh_by(actor, issue, &signer).await
+        let unsigned = self.unsigned_ssh(issue, signer)?;
+        self.issue(actor, unsigned).await.map(Credential::new)
     }
 
-    async fn issue_ssh_by(
-        &self,
-        actor: &Actor,
-        issue: &IssueSsh,
-        signer: &Signer,
-    ) -> Result<Credential, ClusterError> {
+    fn unsigned_ssh(&self, issue: &IssueSsh, signer: Signer) -> Result<Unsigned, ClusterError> {
         let profile = issue.request.profile();
         let [serial, event_uid, left, right] = sixteens(self.entropy.as_ref())?;
         let serial = Serial::from_random(serial);
@@ -202,10 +217,7 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_ssh(plan, profile).map_err(lint_refusal)?;
-        let issued = self
-            .issue(actor, signer, linted, event_uid, &issue.allowed_by)
-            .await?;
-        Ok(Credential::new(signer, issued))
+        Ok(Unsigned::new(signer, linted, event_uid, &issue.allowed_by))
     }
 
     /// Issues a token.
@@ -231,10 +243,8 @@ impl Cluster {
         )
         .map_err(lint_refusal)?;
         let linted = profile::lint_token(plan, profile).map_err(lint_refusal)?;
-        let issued = self
-            .issue(actor, &signer, linted, event_uid, &issue.allowed_by)
-            .await?;
-        Ok(Credential::new(&signer, issued))
+        let unsigned = Unsigned::new(signer, linted, event_uid, &issue.allowed_by);
+        self.issue(actor, unsigned).await.map(Credential::new)
     }
 
     /// Who tokens say issued them: the provider's address for relying parties that look it up, the cluster's name for the others.

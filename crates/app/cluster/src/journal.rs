@@ -57,7 +57,7 @@ impl Journal {
 
     /// An event as a record, with a `uid` of these random bytes.
     pub(crate) fn event_as(&self, random: [u8; 16], actor: &Actor, event: AuditEvent) -> (String, Record) {
-        let uid = key::KeyId::from_random(random).to_string();
+        let uid = event_id(random);
         let envelope = Envelope {
             uid: uid.clone(),
             unix_millis: self.clock.unix_millis(),
@@ -157,6 +157,11 @@ impl crate::Cluster {
         }
         Ok(None)
     }
+}
+
+/// The `uid` of an event, of random bytes.
+pub(crate) fn event_id(random: [u8; 16]) -> String {
+    key::KeyId::from_random(random).to_string()
 }
 
 pub(crate) fn sixteen(entropy: &dyn Entropy) -> Result<[u8; 16], ClusterError> {

@@ -33,6 +33,7 @@ use crate::record::AuthorityKey;
 use crate::record::CrlRecord;
 use crate::record::HexBytes;
 use crate::signer::Signer;
+use crate::signer::Unsigned;
 
 /// How long the certificate of an authority is good for.
 const AUTHORITY_LIFE: Ttl = Ttl::from_days(3_650);
@@ -101,11 +102,8 @@ impl Cluster {
         let linted = profile::lint_authority(plan).map_err(lint_refusal)?;
         let signer = self.signer_for(authority, generation, key)?;
         let allowed_by = format!("generation {generation} of the {authority} authority is being made");
-        let der = self
-            .issue(actor, &signer, linted, event_uid, &allowed_by)
-            .await?
-            .document
-            .to_vec();
+        let unsigned = Unsigned::new(signer, linted, event_uid, &allowed_by);
+        let der = self.issue(actor, unsigned).await?.document.to_vec();
         key.certificate = Some(HexBytes(der));
         issuer_of(authority, key)
     }

@@ -42,6 +42,20 @@ pub struct RotateRequest {
     pub override_only: Option<Vec<String>>,
 }
 
+impl RotateRequest {
+    /// A step without a word on why, and without an override.
+    #[must_use]
+    pub const fn new(authority: AuthorityType, step: Step) -> Self {
+        Self {
+            authority,
+            step,
+            reason: None,
+            override_reason: None,
+            override_only: None,
+        }
+    }
+}
+
 /// A step of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

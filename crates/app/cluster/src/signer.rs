@@ -14,6 +14,7 @@ use ledger::IssuedCertificate;
 use ledger::Record;
 use profile::LintedPlan;
 use profile::Summary;
+use profile::ToBeSigned;
 use rotation::Generation;
 use x509::Issuer;
 use zeroize::Zeroizing;
@@ -23,6 +24,8 @@ use crate::ClusterError;
 use crate::Refusal;
 use crate::cluster::AuthorityView;
 use crate::cluster::SigningKey;
+use crate::journal::Journal;
+use crate::journal::event_id;
 use crate::mint::issuer_of;
 use crate::record::AuthorityKey;
 
@@ -35,8 +38,32 @@ pub(crate) struct Signer {
     backend: Arc<dyn KeyBackend>,
 }
 
+/// Something that is about to be issued.
+pub(crate) struct Unsigned {
+    what: Wanted,
+    to_be_signed: ToBeSigned,
+}
+
+/// What it will say, and who signs it.
+struct Wanted {
+    signer: Signer,
+    summary: Summary,
+    /// Random bytes for the event that announces it.
+    event_uid: [u8; 16],
+    /// Which policy allows it, for the log.
+    allowed_by: String,
+}
+
+/// What came of signing it.
+struct Tried {
+    what: Wanted,
+    document: Result<Vec<u8>, ClusterError>,
+}
+
 /// Something issued and recorded. It cannot be printed: a token is a secret.
 pub(crate) struct Issued {
+    pub(crate) authority: AuthorityType,
+    pub(crate) generation: Generation,
     /// What it says.
     pub(crate) summary: Summary,
     /// DER (X.509), a blob (SSH), the text of a token.
@@ -167,75 +194,117 @@ impl Cluster {
     }
 
     /// Issues: records what is about to be signed and takes its serial, signs, records what was signed. Only then may it leave.
-    pub(crate) async fn issue(
-        &self,
-        actor: &Actor,
-        signer: &Signer,
-        plan: LintedPlan,
-        event_uid: [u8; 16],
-        allowed_by: &str,
-    ) -> Result<Issued, ClusterError> {
-        let (summary, to_be_signed) = plan.into_parts();
-        let event_uid = self
-            .announce_issue(actor, signer, &summary, event_uid, allowed_by)
-            .await?;
-        let signature = match signer
-            .signature(to_be_signed.scheme(), to_be_signed.bytes())
-            .await
-        {
-            Ok(signature) => signature,
-            Err(error) => {
-                self.record_failure(actor, signer, &summary, &event_uid, describe(&error))
-                    .await?;
-                return Err(error);
-            }
-        };
-        let document = to_be_signed
-            .assemble(&signature)
-            .map_err(|error| ClusterError::Internal(error.to_string()))?;
-        // A token is a secret: that it was issued is recorded, not what it is.
-        let bytes = if signer.key.form == KeyForm::Jwt {
-            Vec::new()
-        } else {
-            document.clone()
-        };
-        let issued = IssuedCertificate {
-            authority: signer.authority,
-            form: signer.key.form,
-            serial: summary.serial.clone(),
-            subject: summary.subject.clone(),
-            issuer_spki_sha256: signer.key.public_key.spki_sha256(),
-            not_before: summary.not_before,
-            not_after: summary.not_after,
-            event_uid,
-            bytes,
-        };
-        self.journal
-            .append(vec![Record::Certificate(Box::new(issued))])
-            .await?;
-        Ok(Issued {
-            summary,
-            document: Zeroizing::new(document),
-        })
+    pub(crate) async fn issue(&self, actor: &Actor, unsigned: Unsigned) -> Result<Issued, ClusterError> {
+        self.announce(actor, [&unsigned.what]).await?;
+        let tried = unsigned.sign().await;
+        self.keep(actor, [&tried]).await?;
+        tried.issued()
     }
 
-    /// One durable append: the event, the serial, and the first use of the key where this is it.
-    async fn announce_issue(
+    /// As [`Cluster::issue`], for two that are wanted together: announced in one append, recorded in one append.
+    /// When one cannot be signed neither leaves.
+    pub(crate) async fn issue_two(
         &self,
         actor: &Actor,
-        signer: &Signer,
-        summary: &Summary,
-        event_uid: [u8; 16],
-        allowed_by: &str,
-    ) -> Result<String, ClusterError> {
-        let Signer {
-            authority,
-            generation,
-            key,
-            issuer: _,
-            backend: _,
-        } = signer;
-        let (authority, form, key_id) = (*authority, key.form, key.reference.id);
+        (one, other): (Unsigned, Unsigned),
+    ) -> Result<(Issued, Issued), ClusterError> {
+        self.announce(actor, [&one.what, &other.what]).await?;
+        let (one, other) = (one.sign().await, other.sign().await);
+        self.keep(actor, [&one, &other]).await?;
+        Ok((one.issued()?, other.issued()?))
+    }
+
+    /// One durable append: the events, the serials, and the first uses of keys where these are theirs.
+    async fn announce<const COUNT: usize>(
+        &self,
+        actor: &Actor,
+        all: [&Wanted; COUNT],
+    ) -> Result<(), ClusterError> {
+        let mut records = Vec::with_capacity(2 * COUNT);
+        let mut first_used = Vec::new();
+        for wanted in all {
+            records.extend(wanted.announcement(&self.journal, actor));
+            let key_id = wanted.signer.key.reference.id;
+            if self.key_use.note(key_id, self.now()) {
+                first_used.push(key_id);
+                let event = self.journal.event(&Actor::System, wanted.first_use())?;
+                records.push(event.1);
+            }
+        }
+        let appended = self.journal.append(records).await;
+        if appended.is_err() {
+            first_used
+                .into_iter()
+                .for_each(|key_id| self.key_use.forget(key_id));
+        }
+        appended
+    }
+
+    /// One durable append of what came of signing. What was signed is recorded even where it does not leave, for another was not.
+    async fn keep<const COUNT: usize>(
+        &self,
+        actor: &Actor,
+        all: [&Tried; COUNT],
+    ) -> Result<(), ClusterError> {
+        let mut records = Vec::with_capacity(COUNT);
+        for Tried { what, document } in all {
+            records.push(match document {
+                Ok(document) => what.certificate(document),
+                Err(error) => self.journal.event(actor, what.failure(error))?.1,
+            });
+        }
+        self.journal.append(records).await
+    }
+}
+
+impl Unsigned {
+    /// A plan, to be signed. `event_uid`: random bytes for the event that announces it.
+    pub(crate) fn new(signer: Signer, plan: LintedPlan, event_uid: [u8; 16], allowed_by: &str) -> Self {
+        let (summary, to_be_signed) = plan.into_parts();
+        Self {
+            what: Wanted {
+                signer,
+                summary,
+                event_uid,
+                allowed_by: allowed_by.to_owned(),
+            },
+            to_be_signed,
+        }
+    }
+
+    async fn sign(self) -> Tried {
+        let Self { what, to_be_signed } = self;
+        let signature = what.signer.signature(to_be_signed.scheme(), to_be_signed.bytes());
+        let document = signature.await.and_then(|signature| {
+            let assembled = to_be_signed.assemble(&signature);
+            assembled.map_err(|error| ClusterError::Internal(error.to_string()))
+        });
+        Tried { what, document }
+    }
+}
+
+impl Tried {
+    fn issued(self) -> Result<Issued, ClusterError> {
+        let Self { what, document } = self;
+        Ok(Issued {
+            authority: what.signer.authority,
+            generation: what.signer.generation,
+            summary: what.summary,
+            document: Zeroizing::new(document?),
+        })
+    }
+}
+
+impl Wanted {
+    /// The event, and the serial.
+    fn announcement(&self, journal: &Journal, actor: &Actor) -> [Record; 2] {
+        let Self {
+            signer,
+            summary,
+            event_uid,
+            allowed_by,
+        } = self;
+        let (authority, form) = (signer.authority, signer.key.form);
         let event = AuditEvent::CertificateCreated {
             authority,
             form,
@@ -245,51 +314,62 @@ impl Cluster {
             principals: summary.principals.clone(),
             not_before: summary.not_before,
             not_after: summary.not_after,
-            key_id,
-            allowed_by: allowed_by.to_owned(),
+            key_id: signer.key.reference.id,
+            allowed_by: allowed_by.clone(),
         };
-        let (event_uid, record) = self.journal.event_as(event_uid, actor, event);
-        let mut records = vec![
-            record,
-            Record::Serial {
-                authority,
-                form,
-                serial: summary.serial.clone(),
-            },
-        ];
-        let is_first = self.key_use.note(key_id, self.now());
-        if is_first {
-            let first = AuditEvent::KeyFirstUsed {
-                authority,
-                form,
-                generation: generation.number(),
-                key_id,
-            };
-            records.push(self.journal.event(&Actor::System, first)?.1);
-        }
-        let appended = self.journal.append(records).await;
-        if is_first && appended.is_err() {
-            self.key_use.forget(key_id);
-        }
-        appended.map(|()| event_uid)
+        let (_, event) = journal.event_as(*event_uid, actor, event);
+        let serial = Record::Serial {
+            authority,
+            form,
+            serial: summary.serial.clone(),
+        };
+        [event, serial]
     }
 
-    async fn record_failure(
-        &self,
-        actor: &Actor,
-        signer: &Signer,
-        summary: &Summary,
-        event_uid: &str,
-        error: String,
-    ) -> Result<(), ClusterError> {
-        let event = AuditEvent::CertificateFailed {
+    fn first_use(&self) -> AuditEvent {
+        let signer = &self.signer;
+        AuditEvent::KeyFirstUsed {
+            authority: signer.authority,
+            form: signer.key.form,
+            generation: signer.generation.number(),
+            key_id: signer.key.reference.id,
+        }
+    }
+
+    fn certificate(&self, document: &[u8]) -> Record {
+        let Self {
+            signer,
+            summary,
+            event_uid,
+            allowed_by: _,
+        } = self;
+        // A token is a secret: that it was issued is recorded, not what it is.
+        let bytes = if signer.key.form == KeyForm::Jwt {
+            Vec::new()
+        } else {
+            document.to_vec()
+        };
+        Record::Certificate(Box::new(IssuedCertificate {
             authority: signer.authority,
             form: signer.key.form,
             serial: summary.serial.clone(),
-            announced_by: event_uid.to_owned(),
-            error,
-        };
-        self.journal.record(actor, event).await.map(|_| ())
+            subject: summary.subject.clone(),
+            issuer_spki_sha256: signer.key.public_key.spki_sha256(),
+            not_before: summary.not_before,
+            not_after: summary.not_after,
+            event_uid: event_id(*event_uid),
+            bytes,
+        }))
+    }
+
+    fn failure(&self, error: &ClusterError) -> AuditEvent {
+        AuditEvent::CertificateFailed {
+            authority: self.signer.authority,
+            form: self.signer.key.form,
+            serial: self.summary.serial.clone(),
+            announced_by: event_id(self.event_uid),
+            error: describe(error),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use access::AccessSet;
-use access::Role;
 use cluster::Cluster;
 use resource::AnyDocument;
 use resource::AuthPreferenceSpec;
@@ -122,20 +121,11 @@ impl Directory {
         }
     }
 
-    /// The roles of a user, compiled.
+    /// What a user may do.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] when there is no such user. A role that is missing or does not compile is an error too: what it would
     /// have refused is not known.
-    pub async fn roles_of(&self, name: &ResourceName) -> Result<Vec<Arc<Role>>, DirectoryError> {
-        let user = self.existing_user(name).await?;
-        user.spec.roles.iter().map(|role| self.compiled(role)).collect()
-    }
-
-    /// What a user may do.
-    ///
-    /// # Errors
-    /// As [`Directory::roles_of`].
     pub async fn access_set(&self, name: &ResourceName) -> Result<AccessSet, DirectoryError> {
         let user = self.existing_user(name).await?;
         self.access_set_of(&user)

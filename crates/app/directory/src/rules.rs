@@ -6,6 +6,7 @@ use audit::Actor;
 use resource::AnyDocument;
 use resource::Document;
 use resource::Kind;
+use resource::NetworkingSpec;
 use resource::Problem;
 use resource::RecordMode;
 use resource::RecordSession;
@@ -52,8 +53,21 @@ impl Directory {
                     );
                 }
             }
-            AnyDocument::ClusterAuthPreference(_) | AnyDocument::ClusterNetworkingConfig(_) => {
-                problems.extend(endless(document))
+            AnyDocument::ClusterAuthPreference(preference) => {
+                problems.extend(endless(document));
+                if preference.spec.webauthn.rp_id.is_some() {
+                    problems.push(Problem::new("spec.webauthn.rp_id", BOUND_TO_THE_NAME).allowed("nothing"));
+                }
+            }
+            AnyDocument::ClusterNetworkingConfig(networking) => {
+                problems.extend(endless(document));
+                let default = NetworkingSpec::default().session_control_timeout;
+                if networking.spec.session_control_timeout != default {
+                    let allowed = format!("{default}, or nothing");
+                    problems.push(
+                        Problem::new("spec.session_control_timeout", NO_SESSION_CONTROL).allowed(allowed),
+                    );
+                }
             }
             AnyDocument::Token(_) => {
                 let hint = "the secret is made with it; run `signetctl tokens add`";
@@ -177,6 +191,12 @@ impl Directory {
 
 /// Why what demands a recording is refused.
 const NO_RECORDINGS: &str = "demands that sessions are recorded, and recordings are not in this version";
+
+/// Why nobody sets what keys in authenticators are bound to.
+const BOUND_TO_THE_NAME: &str =
+    "is not read in this version: keys are bound to the name in `proxy_service.public_addr`";
+/// Why nobody sets how long a session goes on by itself.
+const NO_SESSION_CONTROL: &str = "is not read in this version: with `locking_mode: strict` sessions go on for five minutes without the auth service";
 
 /// Where a role demands recordings.
 fn demanded_recordings(role: &RoleSpec) -> Vec<Problem> {

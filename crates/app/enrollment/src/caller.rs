@@ -24,6 +24,7 @@ pub struct HostCaller {
     generation: Generation,
     not_after: UnixSeconds,
     remote: String,
+    is_own: bool,
 }
 
 impl HostCaller {
@@ -50,6 +51,11 @@ impl HostCaller {
     /// Where it connects from.
     pub fn remote(&self) -> &str {
         &self.remote
+    }
+
+    /// Whether it is the machine of the auth service itself.
+    pub const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// As the log names it.
@@ -98,6 +104,7 @@ impl Enrollment {
             .await?;
         Ok(HostCaller {
             host_id,
+            is_own: stored.value.is_own,
             roles: stored.value.roles,
             generation,
             not_after: certificate.not_after(),

@@ -33,7 +33,8 @@ impl Enrollment {
         Ok(host.is_some_and(|host| host.value.removed.is_none()))
     }
 
-    /// Sets where the proxy dials a host that joined: [`NodeSpec::dial_addr`], and nothing else of its document.
+    /// Writes of a host that joined what is an operator's to say: where the proxy dials it ([`NodeSpec::dial_addr`]) and its description. When
+    /// it was heard of and what it proved of rotations is read only, and passed over.
     pub(crate) async fn set_dial_addr(
         &self,
         actor: &Actor,
@@ -56,6 +57,10 @@ impl Enrollment {
             return Err(refused(directory::Refusal::Conflict { kind, name }).into());
         }
         document.spec.dial_addr.clone_from(&asked.spec.dial_addr);
+        document
+            .metadata
+            .description
+            .clone_from(&asked.metadata.description);
         let mut problems = document.check().err().unwrap_or_default();
         problems.extend(others_words(&asked, &document));
         if !problems.is_empty() {
@@ -81,6 +86,8 @@ fn others_words(asked: &Document<NodeSpec>, stored: &Document<NodeSpec>) -> Vec<
     let differs = [
         ("spec.hostname", asked.spec.hostname != stored.spec.hostname),
         ("spec.addr", asked.spec.addr != stored.spec.addr),
+        ("spec.use_tunnel", asked.spec.use_tunnel != stored.spec.use_tunnel),
+        ("spec.version", asked.spec.version != stored.spec.version),
         ("metadata.labels", asked.metadata.labels != stored.metadata.labels),
         ("metadata.expires", asked.metadata.expires.is_some()),
     ];
@@ -91,7 +98,7 @@ fn others_words(asked: &Document<NodeSpec>, stored: &Document<NodeSpec>) -> Vec<
                 field,
                 "differs from what the agent says, and agents announce themselves",
             )
-            .allowed("what is there; operators set spec.dial_addr")
+            .allowed("what is there; operators set spec.dial_addr and metadata.description")
         })
         .collect()
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex as StdMutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use access::LockSubject;
@@ -15,6 +16,7 @@ use names::Ttl;
 use names::UnixSeconds;
 use resource::AnyDocument;
 use resource::Kind;
+use resource::NodeSpec;
 use runtime::Entropy;
 use state::Revision;
 use state::State;
@@ -31,8 +33,16 @@ use crate::host::HostRecord;
 use crate::host_names::Reserved;
 use crate::records;
 
-/// A host not heard of for this long is offline.
+/// A host not heard of for this long has given up what it was waited for, and its names: it may be away for a while.
 pub const ONLINE: Ttl = Ttl::from_seconds(600);
+/// A host not heard of for this long is shown as offline: it says every minute that it is here.
+pub const HEARD: Ttl = Ttl::from_seconds(180);
+
+/// Knows which hosts have a tunnel to the proxy now.
+pub trait Tunnelled: Send + Sync {
+    /// Whether a host has one.
+    fn has_tunnel(&self, host_id: &str) -> bool;
+}
 
 /// What enrollment is made of.
 pub struct Parts {
@@ -76,8 +86,12 @@ pub struct Enrollment {
     /// Held while tokens are used and names are given: of a thousand that come at once each sees what the one before left. The commits
     /// compare revisions all the same.
     pub(crate) claiming: Mutex<()>,
+    /// The host whose services run in this process.
+    own: StdMutex<Option<HostId>>,
     /// When each host was last heard of.
     seen: StdMutex<BTreeMap<String, UnixSeconds>>,
+    /// The tunnels of the proxy in the same process, where there is one.
+    tunnels: OnceLock<Arc<dyn Tunnelled>>,
     /// Who was removed, and every change of that.
     pub(crate) removals: watch::Sender<Arc<Removals>>,
 }
@@ -101,7 +115,9 @@ impl Enrollment {
             entropy,
             settings,
             claiming: Mutex::new(()),
+            own: StdMutex::default(),
             seen: StdMutex::default(),
+            tunnels: OnceLock::new(),
             removals: watch::channel(Arc::default()).0,
         };
         enrollment.recall().await?;
@@ -137,6 +153,16 @@ impl Enrollment {
         }
     }
 
+    /// Whether the services of a host run in this process.
+    pub(crate) fn is_served_here(&self, host: &HostId) -> bool {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.as_ref() == Some(host)
+    }
+
+    pub(crate) fn note_served_here(&self, host: &HostId) {
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(host.clone());
+    }
+
     fn seen(&self) -> MutexGuard<'_, BTreeMap<String, UnixSeconds>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,7 +180,24 @@ impl Enrollment {
         self.seen().remove(host);
     }
 
-    /// Whether a host was heard of lately.
+    /// Has the tunnels of the proxy in the same process say who is here: the first that are given.
+    pub fn follow_tunnels(&self, tunnels: Arc<dyn Tunnelled>) {
+        let _ = self.tunnels.set(tunnels);
+    }
+
+    /// Whether a host is here, as lists show it. One that is reached through its tunnel alone is, while it has one: nothing else leads
+    /// there. Any other was heard of lately.
+    pub(crate) fn is_here(&self, host: &str, node: Option<&NodeSpec>) -> bool {
+        let by_tunnel = node.filter(|node| node.use_tunnel && node.dialled().is_empty());
+        match (by_tunnel, self.tunnels.get()) {
+            (Some(_), Some(tunnels)) => tunnels.has_tunnel(host),
+            (None, _) | (_, None) => self
+                .seen_at(host)
+                .is_some_and(|seen| self.cluster.now() <= seen.plus(HEARD)),
+        }
+    }
+
+    /// Whether a host was heard of so lately that its names are kept for it.
     pub(crate) fn is_online(&self, host: &str) -> bool {
         self.seen_at(host)
             .is_some_and(|seen| self.cluster.now() <= seen.plus(ONLINE))

@@ -114,6 +114,13 @@ pub enum Refusal {
     /// The certificate presented is none of a host of this cluster, or no longer good.
     #[error("the certificate is not accepted: {0}")]
     BadCertificate(&'static str),
+    /// The host is the one whose services run in the auth service's own process.
+    #[error(
+        "host {0} is the auth service's own machine, by which its proxy and SSH service are recognised: without it nobody would reach any \
+         host; to take it from the list of hosts, set `ssh_service.enabled: false` in the configuration there and restart signetd; to keep \
+         people out of it, `signetctl lock --node={0}`"
+    )]
+    OwnMachine(HostId),
     /// The roles differ from those the host joined with.
     #[error(
         "host {host_id} joined as {}, not as {}; remove it and join again to change its roles",
@@ -137,7 +144,7 @@ pub enum Refusal {
         now: Generation,
     },
     /// Only operators may ask for that.
-    #[error("a token of {asked} is more than the {longest} that are given; ask for less, or ask an operator")]
+    #[error("a token of {asked} is more than the {longest} that are given; ask for less")]
     TokenTooLong {
         /// The length asked for.
         asked: names::Ttl,
@@ -163,6 +170,7 @@ impl Refusal {
             Self::NotAMember(_) => "not_a_member",
             Self::Locked { .. } => "locked",
             Self::BadCertificate(_) => "bad_certificate",
+            Self::OwnMachine(_) => "own_machine",
             Self::RolesDiffer { .. } => "roles_differ",
             Self::OtherGeneration { .. } => "other_generation",
             Self::TokenTooLong { .. } => "token_too_long",

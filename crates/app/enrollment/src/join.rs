@@ -321,6 +321,9 @@ impl Enrollment {
         let write = records::put(key, Expect::At(committed), &record)?;
         records::commit(self.state.as_ref(), host_id, vec![write]).await?;
         self.note_evidence(host_id, &record, None);
+        if record.is_own {
+            self.note_served_here(host_id);
+        }
         Ok(Joined {
             host_id: host_id.clone(),
             certificates,

@@ -29,14 +29,15 @@ mod trust;
 
 pub use caller::HostCaller;
 pub use certificates::{Certificates, SSH_LIFE, SshCertificate, TLS_LIFE, TlsCertificate};
-pub use enrollment::{Enrollment, ONLINE, Parts, Settings};
+pub use enrollment::{Enrollment, HEARD, ONLINE, Parts, Settings, Tunnelled};
 pub use error::{EnrollmentError, Refusal};
 pub use heartbeat::{Heartbeat, HeartbeatAnswer, events_wait_alert};
 pub use host::HostId;
 pub use join::{JoinRequest, Joined};
 pub use nodes::{HostStatus, NodePage, NodeStatus};
+pub use own::Standing;
 pub use removals::Removals;
 pub use renew::RenewRequest;
-pub use secret::{JoinSecret, SecretSource, StaticToken, join_proof, mask, parse_static_token};
+pub use secret::{JoinSecret, SecretSource, StaticToken, join_proof, parse_static_token};
 pub use tokens::{CreateToken, CreatedToken, TOKEN_TTL, TOKEN_TTL_MAX};
 pub use trust::{TrustBundle, TrustedKey};

@@ -37,7 +37,8 @@ use crate::records;
 pub struct NodeStatus {
     /// Its document, with when it was last heard of.
     pub node: Document<NodeSpec>,
-    /// Whether its agent was heard of in the last ten minutes; `None` for a server without one.
+    /// Whether it has its tunnel, when nothing else leads to it, or else its agent was heard of in the last three minutes; `None` for a
+    /// server without one.
     pub is_online: Option<bool>,
     /// The logins that whoever asks may use there; empty when nobody in particular asks.
     pub logins: BTreeSet<Principal>,
@@ -67,7 +68,7 @@ pub struct HostStatus {
     pub joined_by: String,
     /// When it was last heard of.
     pub seen_at: Option<UnixSeconds>,
-    /// Whether that was in the last ten minutes.
+    /// Whether that was in the last three minutes.
     pub is_online: bool,
     /// When it was removed.
     pub removed_at: Option<UnixSeconds>,
@@ -165,7 +166,7 @@ impl Enrollment {
         }
         let host = node.metadata.name.as_str();
         let is_online = match node.spec.sub_kind {
-            SubKind::Agent => Some(self.is_online(host)),
+            SubKind::Agent => Some(self.is_here(host, Some(&node.spec))),
             SubKind::Openssh => None,
         };
         node.spec.seen_at = self.seen_at(host);
@@ -199,7 +200,7 @@ impl Enrollment {
                 joined_at,
                 joined_by,
                 seen_at,
-                is_online: self.is_online(&host),
+                is_online: self.is_here(&host, None),
                 removed_at: removed.map(|removed| removed.at),
                 host_id,
             }
@@ -209,7 +210,7 @@ impl Enrollment {
 
     /// Writes a node, as far as an operator may. A server without an agent – OpenSSH that trusts the `openssh` authority – is registered: its
     /// name in the metadata may be any that no host has; labels and address may be changed by writing it again. Of a host with an agent
-    /// [`NodeSpec::dial_addr`] may be set.
+    /// [`NodeSpec::dial_addr`] and the description may be set; a document that says anything else of what the agent says is refused.
     ///
     /// # Errors
     /// A [`Refusal`]; otherwise whatever failed.
@@ -317,7 +318,11 @@ fn check_openssh(document: &Document<NodeSpec>) -> Result<(), Refusal> {
     match document.spec.sub_kind {
         SubKind::Openssh => {}
         SubKind::Agent => problems.push(
-            Problem::new("spec.sub_kind", "is agent, and agents announce themselves").allowed("openssh"),
+            Problem::new(
+                "spec.sub_kind",
+                "is agent, and no machine of this name has joined: agents announce themselves (`signetctl nodes add`)",
+            )
+            .allowed("openssh"),
         ),
     }
     if document.metadata.expires.is_some() {

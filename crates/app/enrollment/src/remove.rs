@@ -15,17 +15,30 @@ use state::Write;
 use crate::Enrollment;
 use crate::EnrollmentError;
 use crate::HostId;
+use crate::Refusal;
 use crate::host::HostRecord;
 use crate::host::Removed;
 use crate::records;
 use crate::records::Stored;
 
 impl Enrollment {
+    /// Refuses the machine whose services run in the auth service's process: ask before anything is done towards its removal.
+    ///
+    /// # Errors
+    /// [`Refusal::OwnMachine`].
+    pub fn check_removable(&self, name: &ResourceName) -> Result<(), Refusal> {
+        match HostId::parse(name.as_str()) {
+            Ok(id) if self.is_served_here(&id) => Err(Refusal::OwnMachine(id)),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Removes a host by its id, or a server without an agent by its name. A host's certificates are revoked and refused, its names are
     /// free, and its id never comes back. Asking again for a host that was removed finishes what a crash left.
     ///
     /// # Errors
-    /// [`directory::Refusal::NotFound`] when there is none; otherwise whatever failed.
+    /// [`directory::Refusal::NotFound`] when there is none; [`Refusal::OwnMachine`] for the machine whose services run in the auth service's
+    /// process; otherwise whatever failed.
     pub async fn remove(
         &self,
         actor: &Actor,
@@ -36,6 +49,7 @@ impl Enrollment {
         if let Ok(id) = HostId::parse(name.as_str()) {
             let key = records::host_key(&id)?;
             if let Some(stored) = records::load::<HostRecord>(self.state.as_ref(), &key).await? {
+                self.check_removable(name)?;
                 return self.remove_host(actor, &id, stored, reason).await;
             }
         }
@@ -56,7 +70,7 @@ impl Enrollment {
             .await
     }
 
-    async fn remove_host(
+    pub(crate) async fn remove_host(
         &self,
         actor: &Actor,
         id: &HostId,

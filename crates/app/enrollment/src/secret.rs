@@ -14,7 +14,7 @@ use crate::Refusal;
 /// The fewest and the most bytes of a secret somebody else chose.
 const BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 
-/// The secret of a token. It cannot be printed; [`JoinSecret::masked`] is for logs.
+/// The secret of a token. It cannot be printed.
 pub struct JoinSecret(Zeroizing<String>);
 
 impl JoinSecret {
@@ -57,19 +57,6 @@ impl JoinSecret {
         let hash = digest::digest(&digest::SHA256, self.0.as_bytes());
         ResourceName::parse(&hex::encode(hash)).map_err(|error| EnrollmentError::Internal(error.to_string()))
     }
-
-    /// For logs: stars, with the last quarter readable where the secret is long enough for that.
-    pub fn masked(&self) -> String {
-        mask(&self.0)
-    }
-}
-
-/// Masks what may be a secret: all but its last quarter, and all of it when it has fewer than 16 characters.
-pub fn mask(text: &str) -> String {
-    let count = text.chars().count();
-    let hidden = if count < 16 { count } else { count - count / 4 };
-    let shown = text.chars().skip(hidden);
-    "*".repeat(hidden).chars().chain(shown).collect()
 }
 
 /// A token from the configuration, which does not end.
@@ -112,7 +99,14 @@ pub fn parse_static_token(text: &str) -> Result<(Vec<SystemRole>, SecretSource),
     let (words, secret) = text.split_once(':').ok_or_else(form)?;
     let mut roles = Vec::new();
     for word in words.split(',') {
-        let role: SystemRole = word.trim().parse().map_err(|_| form())?;
+        let word = word.trim();
+        let role: SystemRole = word.parse().map_err(|_| {
+            let shown: String = word.chars().take(32).collect();
+            Refusal::malformed(
+                "token",
+                format!("{shown:?} is no system role; there are node, proxy, db, app"),
+            )
+        })?;
         if !roles.contains(&role) {
             roles.push(role);
         }

@@ -131,6 +131,28 @@ impl Enrollment {
         Ok(CreatedToken { secret, document })
     }
 
+    /// The tokens of the configuration, which do not end, as documents: named by the first digits of their hashes.
+    pub fn static_tokens(&self) -> Vec<Document<TokenSpec>> {
+        let tokens = self.settings.static_tokens.iter();
+        let document = |token: &crate::StaticToken| {
+            let metadata = Metadata {
+                description: Some(
+                    "`auth_service.tokens` of the configuration; it ends when it is taken out there"
+                        .to_owned(),
+                ),
+                ..Metadata::named(ResourceName::parse(&token_name(&token.name)).ok()?)
+            };
+            let spec = TokenSpec {
+                roles: token.roles.clone(),
+                join_method: JoinMethod::Token,
+                uses: None,
+                suggested_labels: Labels::new(),
+            };
+            Some(Document::new(metadata, spec))
+        };
+        tokens.filter_map(document).collect()
+    }
+
     /// The right that a secret gives now, for these roles.
     pub(crate) async fn right(
         &self,

@@ -10,8 +10,6 @@ use authn::RecoveryCodeHash;
 use authn::check_new_password;
 use names::UnixSeconds;
 use names::UserName;
-use state::Change;
-use state::Expect;
 use state::Write;
 
 use crate::Answer;
@@ -25,9 +23,9 @@ use crate::ShownProof;
 use crate::documents::Stored;
 use crate::documents::commit;
 use crate::documents::load;
-use crate::documents::path;
 use crate::identity::Claim;
 use crate::identity::Identity;
+use crate::records::Challenge;
 use crate::records::Credentials;
 use crate::records::Device;
 use crate::records::Under;
@@ -96,6 +94,16 @@ impl Device {
     }
 }
 
+impl Credentials {
+    /// Whether a second factor is called this, in whatever case.
+    fn calls_one(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.devices
+            .iter()
+            .any(|device| device.name.to_lowercase() == name)
+    }
+}
+
 impl Identity {
     /// A user's second factors.
     ///
@@ -142,24 +150,23 @@ impl Identity {
             return Err(Refusal::TooManyDevices(DEVICES_MAX).into());
         }
         let purpose = ProofPurpose::Act(PrivilegedAct::ChangeSecondFactors);
-        let proof = self.proof(user, shown, &purpose).await?.stored;
+        let proof = self.proof(user, shown, &purpose).await?;
         let present = credentials.security_keys();
-        let under = Under::Epoch(credentials.epoch);
-        self.begin_registration(
-            user,
-            kind,
-            under,
-            credentials.handle,
-            &present,
-            vec![proof.delete()],
-        )
-        .await
+        let under = Under::Proof {
+            epoch: credentials.epoch,
+            device: proof.device,
+        };
+        let used_up = vec![proof.stored.delete()];
+        self.begin_registration(user, kind, under, credentials.handle, &present, used_up)
+            .await
     }
 
-    /// Adds the second factor that was offered, when it proves itself.
+    /// Adds the second factor that was offered, when it proves itself, and while the one that the proof for it was made with is still the
+    /// user's and no lock is on it: whoever removes a stolen one ends what was begun with it.
     ///
     /// # Errors
-    /// [`Refusal::ChallengeGone`], [`Refusal::SecondFactorRefused`].
+    /// [`Refusal::ChallengeGone`], [`Refusal::SecondFactorRefused`], [`Refusal::ReauthenticationNeeded`], [`Refusal::DeviceNameTaken`], whose
+    /// case does not matter.
     pub async fn device_finish(
         &self,
         actor: &Actor,
@@ -170,8 +177,17 @@ impl Identity {
     ) -> Result<DeviceView, IdentityError> {
         let (stored, mut credentials) = self.signed_up(user).await?;
         let challenge = self.challenge(challenge, &Claim::new(user.as_str())).await?;
-        let under = Under::Epoch(credentials.epoch.clone());
-        let (device, _) = self.finish_registration(user, &challenge, &under, answer, name)?;
+        let under = self.still_allowed(user, &challenge, &credentials).await?;
+        let (mut device, _) = self.finish_registration(user, &challenge, &under, answer, name)?;
+        if credentials.calls_one(&device.name) {
+            if !name.trim().is_empty() {
+                return Err(Refusal::DeviceNameTaken(device.name).into());
+            }
+            // Nobody gave it that name: it gets a number.
+            let numbered = (2..=DEVICES_MAX + 1).map(|number| format!("{} {number}", device.name));
+            let free = numbered.filter(|name| !credentials.calls_one(name)).take(1);
+            device.name = free.collect();
+        }
         if credentials.devices.len() >= DEVICES_MAX {
             return Err(Refusal::TooManyDevices(DEVICES_MAX).into());
         }
@@ -181,6 +197,26 @@ impl Identity {
         let event = |outcome| Some(device.added_event(user, outcome));
         self.act(actor, user, &event, writes).await?;
         Ok(view)
+    }
+
+    /// What a registration was begun under, while that is as it was by these credentials.
+    async fn still_allowed(
+        &self,
+        user: &UserName,
+        challenge: &Stored<Challenge>,
+        credentials: &Credentials,
+    ) -> Result<Under, IdentityError> {
+        let begun = challenge.value.as_ref().and_then(Challenge::under);
+        let Some(under @ Under::Proof { epoch, device }) = begun else {
+            return Err(Refusal::ChallengeGone.into());
+        };
+        if *epoch != credentials.epoch {
+            return Err(Refusal::ChallengeGone.into());
+        }
+        match self.still_good_by(Some(credentials), user, epoch, device).await? {
+            Ok(_) => Ok(under.clone()),
+            Err(_) => Err(Refusal::ReauthenticationNeeded.into()),
+        }
     }
 
     /// Removes a second factor; uses the proof up. The last one that may be used stays.
@@ -195,14 +231,15 @@ impl Identity {
         device: &str,
     ) -> Result<(), IdentityError> {
         let (stored, mut credentials) = self.signed_up(user).await?;
-        let purpose = ProofPurpose::Act(PrivilegedAct::ChangeSecondFactors);
-        let proof = self.proof(user, shown, &purpose).await?.stored;
         let place = credentials.devices.iter().position(|other| other.id == device);
         let removed = credentials.devices.remove(place.ok_or(Refusal::NoSuchDevice)?);
         let is_usable = |device: &Device| self.allows(device.proof.kind());
         if !credentials.devices.iter().any(is_usable) {
             return Err(Refusal::LastFactor.into());
         }
+        // Last: who is refused for another reason need not have proven anything.
+        let purpose = ProofPurpose::Act(PrivilegedAct::ChangeSecondFactors);
+        let proof = self.proof(user, shown, &purpose).await?.stored;
         let event = |outcome| {
             Some(AuditEvent::SecondFactorDeleted {
                 outcome,
@@ -290,32 +327,6 @@ impl Identity {
         self.record(actor, lifted).await?;
         commit(self.state.as_ref(), vec![forget_attempts(user)?]).await?;
         Ok(())
-    }
-
-    /// Takes everything away that hangs on a user: password, second factors, links, sessions. The user stays, and may be invited.
-    ///
-    /// # Errors
-    /// When the state or the ledger does not answer.
-    pub async fn forget(&self, actor: &Actor, user: &UserName, reason: &str) -> Result<(), IdentityError> {
-        let event = AuditEvent::CredentialsDeleted {
-            account: user.to_string(),
-            reason: reason.to_owned(),
-        };
-        self.record(actor, event).await?;
-        let folder = path(&format!("identity/user/{user}"))?;
-        loop {
-            let page = self.state.list(folder.as_str(), None, 100).await;
-            let entries = page.map_err(IdentityError::State)?.entries;
-            if entries.is_empty() {
-                return Ok(());
-            }
-            let gone = |entry: state::Entry| Write {
-                key: entry.key,
-                expect: Expect::Anything,
-                change: Change::Delete,
-            };
-            commit(self.state.as_ref(), entries.into_iter().map(gone).collect()).await?;
-        }
     }
 
     pub(crate) fn new_recovery_codes(

@@ -127,7 +127,7 @@ impl Identity {
         remote: SocketAddr,
     ) -> Result<ApprovalBegun, IdentityError> {
         let waiting = self.waiting_like(&wanted).await?;
-        if !waiting::may_wait(&waiting, remote) {
+        if !waiting::may_wait(&waiting, &wanted.waiter(remote)) {
             return Err(Refusal::Busy.into());
         }
         let now = self.now();
@@ -208,7 +208,7 @@ impl Identity {
             purpose.takes(&factor)?;
         }
         let offered = Offered {
-            challenge,
+            challenge: Some(challenge),
             user: user.as_str(),
             knowledge: Knowledge::Password(password),
             factor,

@@ -26,6 +26,7 @@ use crate::documents::load_all;
 use crate::documents::path;
 use crate::identity::Identity;
 use crate::identity::source_of;
+use crate::waiting::Waiter;
 
 /// Where requests lie, each under its id.
 const FOLDER: &str = "identity/approval";
@@ -106,6 +107,22 @@ impl Wanted {
         }
     }
 
+    /// Whose certificate was shown by what asks.
+    const fn shown(&self) -> Option<&UserName> {
+        match self {
+            Self::LogIn { .. } => None,
+            Self::Proof { user, .. } => Some(user),
+        }
+    }
+
+    /// One more, or one of those, that wait for this.
+    pub(crate) fn waiter(&self, remote: SocketAddr) -> Waiter {
+        Waiter {
+            remote,
+            user: self.shown().cloned(),
+        }
+    }
+
     const fn is_of_kind(&self, other: &Self) -> bool {
         matches!(
             (self, other),
@@ -151,12 +168,12 @@ pub fn is_approval_id(text: &str) -> bool {
 }
 
 impl Identity {
-    /// Where the programs wait that ask for the same kind of thing.
-    pub(crate) async fn waiting_like(&self, wanted: &Wanted) -> Result<Vec<SocketAddr>, IdentityError> {
+    /// The programs that wait for the same kind of thing.
+    pub(crate) async fn waiting_like(&self, wanted: &Wanted) -> Result<Vec<Waiter>, IdentityError> {
         let stored = load_all::<Record>(self.state.as_ref(), &path(FOLDER)?).await?;
         let records = stored.iter().filter_map(|stored| stored.value.as_ref());
         let alike = records.filter(|record| record.wanted.is_of_kind(wanted));
-        Ok(alike.map(|record| record.remote).collect())
+        Ok(alike.map(|record| record.wanted.waiter(record.remote)).collect())
     }
 
     /// Writes a new request down.

@@ -33,7 +33,8 @@ use crate::settle::Right;
 
 /// What somebody offers as proof.
 pub(crate) struct Offered<'a> {
-    pub(crate) challenge: &'a str,
+    /// The question that is answered, where one was asked.
+    pub(crate) challenge: Option<&'a str>,
     pub(crate) user: &'a str,
     pub(crate) knowledge: Knowledge,
     pub(crate) factor: Factor,
@@ -117,6 +118,25 @@ struct Looked {
     password: Option<Password>,
 }
 
+/// Why an attempt is none that is right.
+enum Wrong {
+    /// It is told to nobody but the log.
+    Guess(&'static str),
+    /// Password and second factor are right, and a lock is on the user or the second factor: who proved that much is told the lock's words,
+    /// and the attempt does not count as a guess.
+    Locked(String),
+}
+
+/// What the log says of one that is locked.
+const LOCKED: &str = "locked by an operator";
+
+fn claimed(claim: &Claim, remote: SocketAddr) -> Actor {
+    Actor::Claimed {
+        user: claim.shown(),
+        remote: remote.to_string(),
+    }
+}
+
 impl Identity {
     /// Looks at an attempt. Success has been recorded and settled when this returns; what it is for comes after.
     pub(crate) async fn attempt(
@@ -125,16 +145,18 @@ impl Identity {
         attempted: Attempted<'_>,
     ) -> Result<Proven, IdentityError> {
         let claim = Claim::new(offered.user);
-        let challenge = self.challenge(offered.challenge, &claim).await?;
-        let webauthn = match challenge.value.as_ref().map(|challenge| &challenge.ceremony) {
+        let question = self.question(&offered, &claim).await?;
+        let asked = question.as_ref().and_then(|question| question.value.as_ref());
+        let webauthn = match asked.map(|challenge| &challenge.ceremony) {
             Some(Ceremony::Authentication { webauthn }) => webauthn.clone(),
-            Some(Ceremony::TotpRegistration { .. } | Ceremony::WebauthnRegistration { .. }) | None => {
+            Some(Ceremony::TotpRegistration { .. } | Ceremony::WebauthnRegistration { .. }) => {
                 return Err(Refusal::ChallengeGone.into());
             }
+            None => None,
         };
         let facts = self.facts(&claim).await?;
         let source = source_of(offered.remote);
-        let entered = self.enter(&claim, &facts, source, &challenge).await?;
+        let entered = self.enter(&claim, &facts, source, question.as_ref()).await?;
         let done = self
             .look_and_settle(&claim, &entered, facts, offered, attempted, webauthn.as_deref())
             .await;
@@ -182,14 +204,29 @@ impl Identity {
                 };
                 self.settle_right(entered, facts, right, attempted).await
             }
-            Err(cause) => {
-                let actor = Actor::Claimed {
-                    user: claim.shown(),
-                    remote: remote.to_string(),
-                };
+            Err(Wrong::Guess(cause)) => {
+                let actor = claimed(claim, remote);
                 let event = attempted.event(Outcome::Failure(cause.to_owned()), method, None);
                 self.settle_wrong(entered, &actor, event).await.map(|()| None)
             }
+            Err(Wrong::Locked(message)) => {
+                let event = attempted.event(Outcome::Failure(LOCKED.to_owned()), method, None);
+                self.record(&claimed(claim, remote), event).await?;
+                Err(Refusal::UserLocked { message }.into())
+            }
+        }
+    }
+
+    /// The question that is answered. Keys answer one; what a person types needs none, for it is good once by itself.
+    async fn question(
+        &self,
+        offered: &Offered<'_>,
+        claim: &Claim,
+    ) -> Result<Option<Stored<Challenge>>, IdentityError> {
+        match (offered.challenge, &offered.factor) {
+            (Some(id), _) => self.challenge(id, claim).await.map(Some),
+            (None, Factor::Totp(_) | Factor::RecoveryCode(_)) => Ok(None),
+            (None, Factor::Webauthn(_)) => Err(Refusal::ChallengeGone.into()),
         }
     }
 
@@ -270,21 +307,21 @@ impl Identity {
         entered: &Entered,
         is_password: bool,
         accepted: Option<Accepted>,
-    ) -> Result<(Person, Accepted), &'static str> {
-        let person = facts.person.clone().ok_or("unknown user")?;
+    ) -> Result<(Person, Accepted), Wrong> {
+        let person = facts.person.clone().ok_or(Wrong::Guess("unknown user"))?;
         if facts.credentials.value.is_none() {
-            return Err("the user has not signed up");
+            return Err(Wrong::Guess("the user has not signed up"));
         }
         if !entered.is_admitted {
-            return Err("locked out after too many failures");
+            return Err(Wrong::Guess("locked out after too many failures"));
         }
         if !is_password {
-            return Err("wrong password");
+            return Err(Wrong::Guess("wrong password"));
         }
-        let accepted = accepted.ok_or("wrong second factor")?;
+        let accepted = accepted.ok_or(Wrong::Guess("wrong second factor"))?;
         let now = self.now();
         match self.people.lock_on(&person, Some(accepted.device()), now) {
-            Some(_) => Err("locked by an operator"),
+            Some(message) => Err(Wrong::Locked(message)),
             None => Ok((person, accepted)),
         }
     }

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 
 use audit::Actor;
+use audit::AuditEvent;
 use audit::Outcome;
 use key::SpkiSha256;
 use names::UserName;
@@ -16,10 +17,11 @@ use crate::ApprovalBegun;
 use crate::IdentityError;
 use crate::ProofHolder;
 use crate::ProofPurpose;
-use crate::approval::METHOD;
+use crate::approval::Collected;
 use crate::approval_record::Approved;
 use crate::approval_record::Wanted;
 use crate::identity::Identity;
+use crate::identity::proven;
 use crate::privilege::PROOF_TTL;
 use crate::records::Privilege;
 
@@ -97,10 +99,15 @@ impl Identity {
             } => of == user && *by == key,
             Wanted::LogIn { .. } => false,
         };
-        let Some(collected) = self.collect(id, secret, is_callers).await? else {
+        let Some(Collected {
+            wanted,
+            by,
+            remote: _,
+        }) = self.collect(id, secret, is_callers).await?
+        else {
             return Ok(None);
         };
-        let Wanted::Proof { purpose, .. } = collected.wanted else {
+        let Wanted::Proof { purpose, .. } = wanted else {
             return Err(IdentityError::Internal(
                 "a log-in was collected as a proof".to_owned(),
             ));
@@ -110,17 +117,18 @@ impl Identity {
             epoch,
             device,
             moment,
-        } = collected.by;
+        } = by;
         if let Err((cause, refusal)) = self.still_good(&user, &epoch, &device).await? {
             let actor = Actor::Claimed {
                 user: user.to_string(),
                 remote: remote.to_string(),
             };
-            let outcome = Outcome::Failure(cause.to_owned());
-            let event = purpose.attempted().event(outcome, METHOD, Some(device));
-            self.record(&actor, event).await?;
+            let void = Outcome::Failure(cause.to_owned());
+            self.record(&actor, collected(&purpose, &device, void)).await?;
             return Err(refusal.into());
         }
+        let event = collected(&purpose, &device, Outcome::Success);
+        self.record(&proven(&user, remote), event).await?;
         let proof = self.keep_proof(Privilege {
             user,
             epoch,
@@ -131,5 +139,18 @@ impl Identity {
             expires: moment.plus(PROOF_TTL),
         });
         Ok(Some(proof.await?))
+    }
+}
+
+/// What the log tells of a proof that was collected, or was void by then.
+fn collected(purpose: &ProofPurpose, device: &str, outcome: Outcome) -> AuditEvent {
+    let place = purpose.place();
+    AuditEvent::BrowserProofCollected {
+        outcome,
+        purpose: purpose.as_str().to_owned(),
+        device: device.to_owned(),
+        login: place.map(|place| place.login.to_string()),
+        server_id: place.map(|place| place.host_id.clone()),
+        server_hostname: place.map(|place| place.hostname.clone()),
     }
 }

@@ -63,14 +63,18 @@ impl Identity {
                 logins: person.logins.clone(),
                 traits: person.traits.clone(),
                 mfa_device: device.map(ToOwned::to_owned),
+                pinned_to: person.is_pinned.then(|| remote.ip().to_canonical()),
             },
             subject_key: keys.tls.clone(),
             ttl: Some(ttl),
             allowed_by,
         };
+        let issued = self.cluster.issue_ssh_and_x509(&actor, &issue_ssh, &issue_tls);
+        let (ssh, tls) = issued.await?;
         Ok(UserCertificates {
-            ssh: self.cluster.issue_ssh(&actor, &issue_ssh).await?,
-            tls: self.cluster.issue_x509(&actor, &issue_tls).await?,
+            ssh,
+            tls,
+            roles: person.roles.clone(),
             logins: person.logins.clone(),
         })
     }

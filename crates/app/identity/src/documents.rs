@@ -36,6 +36,15 @@ impl<T> Stored<T> {
         }
     }
 
+    /// The document as a commit left it: with this in it, or removed.
+    pub(crate) fn after(&self, value: Option<T>, revision: Revision) -> Self {
+        Self {
+            key: self.key.clone(),
+            revision: value.as_ref().map(|_| revision),
+            value,
+        }
+    }
+
     /// Leaves it, and wants it to be what was read.
     pub(crate) fn keep(&self) -> Write {
         Write {
@@ -121,9 +130,17 @@ pub(crate) fn put<T: Serialize>(
 
 /// Commits; `false` when somebody else was first, and nothing was changed.
 pub(crate) async fn commit(state: &dyn State, writes: Vec<Write>) -> Result<bool, IdentityError> {
+    committed(state, writes).await.map(|revision| revision.is_some())
+}
+
+/// Commits; answers the revision of what was written. `None` when somebody else was first, and nothing was changed.
+pub(crate) async fn committed(
+    state: &dyn State,
+    writes: Vec<Write>,
+) -> Result<Option<Revision>, IdentityError> {
     match state.commit(writes).await {
-        Ok(_) => Ok(true),
-        Err(CommitError::Conflict { .. }) => Ok(false),
+        Ok(revision) => Ok(Some(revision)),
+        Err(CommitError::Conflict { .. }) => Ok(None),
         Err(CommitError::Malformed(reason)) => Err(IdentityError::Internal(format!("commit: {reason}"))),
         Err(CommitError::Store(error)) => Err(IdentityError::State(error)),
     }

@@ -97,6 +97,9 @@ pub enum Refusal {
     /// The user has as many second factors as anybody may.
     #[error("there are {0} second factors, as many as a user may have; remove one first")]
     TooManyDevices(usize),
+    /// Another second factor of the user is called this.
+    #[error("there is a second factor {0:?} already; give the new one another name")]
+    DeviceNameTaken(String),
     /// The act needs proof of who asks, made minutes ago at most.
     #[error("prove again who you are: the act needs a password and a second factor given minutes ago")]
     ReauthenticationNeeded,
@@ -104,7 +107,7 @@ pub enum Refusal {
     #[error("the session has ended; log in again")]
     SessionGone,
     /// The user is locked by an operator.
-    #[error("the user is locked: {message}")]
+    #[error("access is locked: {message}")]
     UserLocked {
         /// What the operator says.
         message: String,
@@ -148,6 +151,7 @@ impl Refusal {
             Self::LastFactor => "last_factor",
             Self::NoSuchDevice => "no_such_device",
             Self::TooManyDevices(_) => "too_many_devices",
+            Self::DeviceNameTaken(_) => "device_name_taken",
             Self::ReauthenticationNeeded => "reauthentication_needed",
             Self::SessionGone => "session_gone",
             Self::UserLocked { .. } => "user_locked",

@@ -175,7 +175,7 @@ impl Identity {
     }
 
     /// The kinds of second factor that may be enrolled and used.
-    pub(crate) fn kinds(&self) -> Vec<FactorKind> {
+    pub fn kinds(&self) -> Vec<FactorKind> {
         FactorKind::ALL
             .into_iter()
             .filter(|kind| self.allows(*kind))

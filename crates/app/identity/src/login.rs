@@ -49,8 +49,8 @@ pub struct LoginChallenge {
 
 /// The answer.
 pub struct LoginFinish<'a> {
-    /// The id of the question.
-    pub challenge: &'a str,
+    /// The id of the question, where one was asked: security keys answer one, what a person types answers none.
+    pub challenge: Option<&'a str>,
     /// Who they say they are.
     pub user: &'a str,
     /// The password.
@@ -106,6 +106,8 @@ pub struct UserCertificates {
     pub ssh: cluster::Credential,
     /// For TLS: DER.
     pub tls: cluster::Credential,
+    /// The roles they give.
+    pub roles: Vec<Principal>,
     /// The accounts they are good for.
     pub logins: Vec<Principal>,
 }
@@ -184,7 +186,7 @@ impl Identity {
         }
     }
 
-    /// Takes the answer: password and second factor together. Certificates or a session on success.
+    /// Takes password and second factor together. Certificates or a session on success.
     ///
     /// # Errors
     /// [`crate::Refusal::InvalidCredentials`] for whatever is wrong with them, [`crate::Refusal::ChallengeGone`] when the question

@@ -47,16 +47,19 @@ pub enum PrivilegedAct {
     Sign,
     /// Exports with secrets.
     ReadSecrets,
+    /// Deciding who has access: links to sign up, and documents that say who may do what.
+    Admin,
 }
 
 impl PrivilegedAct {
     /// Every act.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ChangePassword,
         Self::ChangeSecondFactors,
         Self::Rotate,
         Self::Sign,
         Self::ReadSecrets,
+        Self::Admin,
     ];
 
     /// Its name in requests and the log.
@@ -67,6 +70,7 @@ impl PrivilegedAct {
             Self::Rotate => "rotate",
             Self::Sign => "sign",
             Self::ReadSecrets => "read_secrets",
+            Self::Admin => "admin",
         }
     }
 }
@@ -188,7 +192,7 @@ impl Identity {
             remote,
         } = asked;
         let offered = Offered {
-            challenge,
+            challenge: Some(challenge),
             user: user.as_str(),
             knowledge: Knowledge::Password(password),
             factor,
@@ -268,11 +272,21 @@ impl Identity {
         device: &str,
     ) -> Result<Result<Person, (&'static str, Refusal)>, IdentityError> {
         let credentials = load::<Credentials>(self.state.as_ref(), user_path(user, "credentials")?).await?;
+        let now = credentials.value.as_ref();
+        self.still_good_by(now, user, epoch, device).await
+    }
+
+    /// The same by credentials that were read: a change that is committed on their revision rests on what they say.
+    pub(crate) async fn still_good_by(
+        &self,
+        credentials: Option<&Credentials>,
+        user: &UserName,
+        epoch: &str,
+        device: &str,
+    ) -> Result<Result<Person, (&'static str, Refusal)>, IdentityError> {
         let has_device =
             |now: &Credentials| device == RECOVERY_DEVICE || now.devices.iter().any(|own| own.id == device);
-        let is_good = credentials
-            .value
-            .is_some_and(|now| now.epoch == epoch && has_device(&now));
+        let is_good = credentials.is_some_and(|now| now.epoch == epoch && has_device(now));
         let Some(person) = self.people.person(user).await?.filter(|_| is_good) else {
             let cause = "removed, or with other credentials, since it was approved";
             return Ok(Err((cause, Refusal::InvalidCredentials)));

@@ -120,6 +120,18 @@ pub(crate) struct Challenge {
     pub(crate) ceremony: Ceremony,
 }
 
+impl Challenge {
+    /// What a registration was begun under.
+    pub(crate) const fn under(&self) -> Option<&Under> {
+        match &self.ceremony {
+            Ceremony::TotpRegistration { under, .. } | Ceremony::WebauthnRegistration { under, .. } => {
+                Some(under)
+            }
+            Ceremony::Authentication { .. } => None,
+        }
+    }
+}
+
 /// What a challenge is of.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "ceremony", rename_all = "snake_case", deny_unknown_fields)]
@@ -153,8 +165,13 @@ pub(crate) enum Ceremony {
 pub(crate) enum Under {
     /// A link.
     Invite(BearerHash),
-    /// A proof of re-authentication, used up by it, and the epoch of the credentials.
-    Epoch(String),
+    /// A proof of re-authentication, used up by it.
+    Proof {
+        /// Of the credentials that it was made with.
+        epoch: String,
+        /// The second factor that it was made with.
+        device: String,
+    },
 }
 
 /// `identity/invite/<hash>`: a link to sign up or to begin anew.
@@ -195,6 +212,9 @@ pub(crate) struct SessionRecord {
     pub(crate) epoch: String,
     pub(crate) device: String,
     pub(crate) source: Source,
+    /// The only address it is good from, when the user's roles pin what they get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pinned_to: Option<std::net::IpAddr>,
     pub(crate) created: UnixSeconds,
     pub(crate) used: UnixSeconds,
     /// Whatever happens, it ends then.

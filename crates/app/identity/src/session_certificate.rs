@@ -105,7 +105,7 @@ impl Identity {
         let given = match shown {
             SessionShown::Factor { challenge, factor } => {
                 let offered = Offered {
-                    challenge,
+                    challenge: Some(challenge),
                     user: user.as_str(),
                     knowledge: Knowledge::Certificate,
                     factor,

@@ -84,6 +84,7 @@ impl Identity {
             epoch: epoch.clone(),
             device: device.clone(),
             source: source_of(remote),
+            pinned_to: person.is_pinned.then(|| remote.ip().to_canonical()),
             created: now,
             used: now,
             ends: now.plus(longest),
@@ -144,6 +145,28 @@ impl Identity {
         }
         live.sort_by_key(|(_, session)| session.value.as_ref().map(|record| record.created));
         Ok((live, stale))
+    }
+
+    /// As [`Identity::session`], for a bearer that is shown from an address. A pinned session that is shown from another one ends: it was
+    /// copied, or its user is elsewhere and logs in anew.
+    ///
+    /// # Errors
+    /// As [`Identity::session`].
+    pub async fn session_from(&self, bearer: &str, remote: SocketAddr) -> Result<Session, IdentityError> {
+        let (stored, record) = self.session_record(bearer).await?;
+        let address = remote.ip().to_canonical();
+        if record.pinned_to.is_some_and(|pin| pin != address) {
+            let place = place_path(&record.user, &record.id)?;
+            let place = load::<SessionPlace>(self.state.as_ref(), place).await?;
+            let actor = Actor::Claimed {
+                user: record.user.to_string(),
+                remote: remote.to_string(),
+            };
+            let writes = vec![stored.delete(), place.delete()];
+            self.end(&actor, &record, writes, "other_address").await?;
+            return Err(Refusal::SessionGone.into());
+        }
+        self.session(bearer).await
     }
 
     /// The session of a bearer, and that it was used. The user is as the directory knows it now.

@@ -27,6 +27,7 @@ use crate::attempt::Facts;
 use crate::attempt::Proven;
 use crate::documents::Stored;
 use crate::documents::commit;
+use crate::documents::committed;
 use crate::documents::load;
 use crate::documents::path;
 use crate::factor::Accepted;
@@ -42,7 +43,8 @@ const RACES_MAX: usize = 20;
 /// An attempt under way.
 pub(crate) struct Entered {
     policy: LockoutPolicy,
-    key: StateKey,
+    /// The attempts of who it claims to be, with this one.
+    attempts: Stored<Attempts>,
     /// What the log calls who it claims to be.
     account: String,
     id: AttemptId,
@@ -81,29 +83,28 @@ impl Entered {
 }
 
 impl Identity {
-    /// Enters the attempt and uses up its challenge, in one commit.
+    /// Enters the attempt and uses up the question that it answers, in one commit.
     pub(crate) async fn enter(
         &self,
         claim: &Claim,
         facts: &Facts,
         source: Source,
-        challenge: &Stored<Challenge>,
+        question: Option<&Stored<Challenge>>,
     ) -> Result<Entered, IdentityError> {
         let now = self.now();
         let known = facts.known.value.as_ref();
         let mut entered = Entered {
             policy: self.people.preference().lockout,
-            key: attempts_key(claim)?,
+            attempts: load(self.state.as_ref(), attempts_key(claim)?).await?,
             account: claim.shown(),
             id: AttemptId::from_random(self.random()?),
             is_known: known.is_some_and(|known| known.has(&source, now)),
             source,
             is_admitted: false,
         };
-        let (policy, source) = (&entered.policy, &entered.source);
         for _ in 0..RACES_MAX {
-            let stored = load::<Attempts>(self.state.as_ref(), entered.key.clone()).await?;
-            let attempts = stored.value.clone().unwrap_or_default();
+            let (policy, source) = (&entered.policy, &entered.source);
+            let attempts = entered.attempts.value.clone().unwrap_or_default();
             let is_admitted = match attempts.admission(policy, source, entered.is_known, now) {
                 Admission::Admitted => true,
                 Admission::Locked { .. } => false,
@@ -115,15 +116,21 @@ impl Identity {
                 attempts
             };
             // Attempts that are refused write as well: they take as long as others.
-            let writes = vec![entered.write(&stored, &after, now)?, challenge.delete()];
-            if commit(self.state.as_ref(), writes).await? {
+            let mut writes = vec![entered.write(&entered.attempts, &after, now)?];
+            writes.extend(question.map(Stored::delete));
+            if let Some(revision) = committed(self.state.as_ref(), writes).await? {
+                let after = Some(after).filter(|after| !after.is_empty());
+                entered.attempts = entered.attempts.after(after, revision);
                 entered.is_admitted = is_admitted;
                 return Ok(entered);
             }
-            let again = load::<Challenge>(self.state.as_ref(), challenge.key.clone()).await?;
-            if again.expect() != challenge.expect() {
-                return Err(Refusal::ChallengeGone.into());
+            if let Some(question) = question {
+                let again = load::<Challenge>(self.state.as_ref(), question.key.clone()).await?;
+                if again.expect() != question.expect() {
+                    return Err(Refusal::ChallengeGone.into());
+                }
             }
+            entered.attempts = self.attempts_now(&entered).await?;
         }
         Err(Refusal::Busy.into())
     }
@@ -153,6 +160,8 @@ impl Identity {
             epoch = Some(credentials.epoch.clone());
         }
         self.record_all(&actor, events).await?;
+        // As it was entered: nobody else wrote there since, mostly.
+        let mut stored = entered.attempts.clone();
         for _ in 0..RACES_MAX {
             // Whoever changed the credentials or used the same code since they were read was first.
             let current = facts.credentials.value.clone();
@@ -163,7 +172,6 @@ impl Identity {
             if let Some(hash) = &rehashed {
                 after.password = hash.clone();
             }
-            let stored = load::<Attempts>(self.state.as_ref(), entered.key.clone()).await?;
             let attempts = stored.value.clone().unwrap_or_default();
             let attempts = attempts.succeeded(&entered.policy, &entered.source, &entered.id, now);
             let known = facts.known.value.clone().unwrap_or_default();
@@ -182,6 +190,7 @@ impl Identity {
             }
             facts.credentials = load(self.state.as_ref(), facts.credentials.key.clone()).await?;
             facts.known = load(self.state.as_ref(), facts.known.key.clone()).await?;
+            stored = self.attempts_now(entered).await?;
         }
         let cause = "the second factor was used, or the credentials changed, at the same moment";
         let event = attempted.event(Outcome::Failure(cause.to_owned()), method, Some(device));
@@ -198,9 +207,9 @@ impl Identity {
     ) -> Result<(), IdentityError> {
         self.record(actor, event).await?;
         let mut told: Vec<Scope> = Vec::new();
+        let mut stored = entered.attempts.clone();
         for _ in 0..RACES_MAX {
             let now = self.now();
-            let stored = load::<Attempts>(self.state.as_ref(), entered.key.clone()).await?;
             let attempts = stored.value.clone().unwrap_or_default();
             let (after, begun) = if entered.is_admitted {
                 attempts.failed(
@@ -223,8 +232,14 @@ impl Identity {
             if commit(self.state.as_ref(), vec![entered.write(&stored, &after, now)?]).await? {
                 return Ok(());
             }
+            stored = self.attempts_now(entered).await?;
         }
         Err(Refusal::Busy.into())
+    }
+
+    /// The attempts of who is claimed to be, as they are now.
+    async fn attempts_now(&self, entered: &Entered) -> Result<Stored<Attempts>, IdentityError> {
+        load(self.state.as_ref(), entered.attempts.key.clone()).await
     }
 
     /// Takes the attempt back, as well as can be: one that stays entered lapses by itself.
@@ -239,7 +254,7 @@ impl Identity {
 
     async fn try_withdraw(&self, entered: &Entered) -> Result<bool, IdentityError> {
         let now = self.now();
-        let stored = load::<Attempts>(self.state.as_ref(), entered.key.clone()).await?;
+        let stored = self.attempts_now(entered).await?;
         let Some(attempts) = stored.value.clone() else {
             return Ok(true);
         };

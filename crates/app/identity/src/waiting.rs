@@ -1,7 +1,8 @@
-//! How many programs may wait for somebody's approval, and how many of them may come from one place.
+//! How many programs may wait for somebody's approval, and how many of them may come from one place, or be of one person.
 
 use std::net::SocketAddr;
 
+use names::UserName;
 use names::site_of;
 
 use crate::identity::source_of;
@@ -12,16 +13,26 @@ const ALL_MAX: usize = 1_000;
 const OF_SOURCE_MAX: usize = 32;
 /// How many of one site may wait at once: of a /48 of IPv6, of which its owner can make 65,536 networks.
 const OF_SITE_MAX: usize = 8 * OF_SOURCE_MAX;
+/// How many that show one person's certificate may wait at once, from wherever they ask.
+const OF_USER_MAX: usize = 16;
 
-/// Whether one more may wait beside those that wait, by where each asked from.
-pub(crate) fn may_wait(waiting: &[SocketAddr], remote: SocketAddr) -> bool {
-    let source = source_of(remote);
-    let of_source = waiting.iter().filter(|other| source_of(**other) == source);
-    let site = site_of(remote.ip());
-    let of_site = waiting
-        .iter()
-        .filter(|other| site.is_some() && site_of(other.ip()) == site);
-    waiting.len() < ALL_MAX && of_source.count() < OF_SOURCE_MAX && of_site.count() < OF_SITE_MAX
+/// A program that waits, or would.
+pub(crate) struct Waiter {
+    /// Where it asked from.
+    pub(crate) remote: SocketAddr,
+    /// Whose certificate it showed. Nobody's where none was: a name that anybody may say is no reason to count against its bearer.
+    pub(crate) user: Option<UserName>,
+}
+
+/// Whether one more may wait beside those that wait.
+pub(crate) fn may_wait(waiting: &[Waiter], newcomer: &Waiter) -> bool {
+    let like = |is_like: &dyn Fn(&Waiter) -> bool| waiting.iter().filter(|other| is_like(other)).count();
+    let source = source_of(newcomer.remote);
+    let of_source = like(&|other| source_of(other.remote) == source);
+    let site = site_of(newcomer.remote.ip());
+    let of_site = like(&|other| site.is_some() && site_of(other.remote.ip()) == site);
+    let of_user = like(&|other| newcomer.user.is_some() && other.user == newcomer.user);
+    waiting.len() < ALL_MAX && of_source < OF_SOURCE_MAX && of_site < OF_SITE_MAX && of_user < OF_USER_MAX
 }
 
 #[cfg(test)]
@@ -37,14 +48,44 @@ mod tests {
     }
 
     /// How many of these wait in the end.
-    fn let_wait(waiting: &mut Vec<SocketAddr>, asking: impl Iterator<Item = SocketAddr>) -> usize {
+    fn let_wait(waiting: &mut Vec<Waiter>, asking: impl Iterator<Item = SocketAddr>) -> usize {
+        let_wait_of(waiting, None, asking)
+    }
+
+    fn let_wait_of(
+        waiting: &mut Vec<Waiter>,
+        user: Option<&str>,
+        asking: impl Iterator<Item = SocketAddr>,
+    ) -> usize {
         let before = waiting.len();
         for remote in asking {
-            if may_wait(waiting, remote) {
-                waiting.push(remote);
+            let newcomer = Waiter {
+                remote,
+                user: user.map(|name| name.parse().unwrap()),
+            };
+            if may_wait(waiting, &newcomer) {
+                waiting.push(newcomer);
             }
         }
         waiting.len() - before
+    }
+
+    #[test]
+    fn one_person_takes_sixteen_from_however_many_addresses_and_nobody_elses() {
+        let mut waiting = Vec::new();
+        assert_eq!(let_wait_of(&mut waiting, Some("alice"), (0..2_000).map(v4)), 16);
+        assert_eq!(
+            let_wait_of(&mut waiting, Some("alice"), (0..40).map(|_| v6(1, 0))),
+            0
+        );
+        // Others wait beside her, at the same addresses, too.
+        assert_eq!(let_wait_of(&mut waiting, Some("bob"), (0..40).map(v4)), 16);
+        assert_eq!(
+            let_wait_of(&mut waiting, Some("carol"), (0..40).map(|_| v4(0))),
+            16
+        );
+        // What shows no certificate is counted by its addresses alone.
+        assert_eq!(let_wait(&mut waiting, (100..200).map(v4)), 100);
     }
 
     #[test]

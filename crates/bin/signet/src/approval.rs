@@ -8,6 +8,7 @@ use terminal::ApprovalPage;
 
 use crate::failure::Failure;
 use crate::login;
+use crate::path;
 
 /// Says where to approve what was asked for, and opens the page where there is something to open it with.
 pub(crate) fn show(
@@ -33,7 +34,7 @@ pub(crate) fn show(
 pub(crate) async fn collected<A>(
     ask: impl AsyncFn() -> Result<Option<A>, ClientError>,
 ) -> Result<A, Failure> {
-    match api_client::until_decided(ask).await {
+    match api_client::until_decided(path::share, ask).await {
         Ok(Some(granted)) => Ok(granted),
         Ok(None) => Err(Failure::failed("nobody approved it in time")),
         Err(error) => Err(refused(error)),

@@ -34,7 +34,7 @@ pub(crate) async fn log_in(
         ttl_seconds: ttl.map(Ttl::seconds),
     };
     let begun = client.browser_login_begin(&request).await.map_err(not_begun)?;
-    approval::show(&begun, user.unwrap_or("somebody"), opener, console::say)?;
+    approval::show(&begun, user.unwrap_or("somebody"), opener, console::tell)?;
     let request = BrowserCollectRequest { secret: begun.secret };
     let answer = approval::collected(async || {
         let answer = client.browser_login_collect(&begun.id, &request).await?;

@@ -85,6 +85,7 @@ mod tests {
             message: "this cluster does not let the command line in through a browser".to_owned(),
             hint: None,
             request_id: "r".to_owned(),
+            retry_after: None,
         };
         let lines = not_begun(refused("browser_login_off"), "proxy.example.com:3080").lines();
         for said in [

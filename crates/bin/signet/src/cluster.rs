@@ -14,6 +14,7 @@ use api_client::Endpoint;
 use api_client::Identity;
 use api_client::ServerTrust;
 use api_types::ExportParameters;
+use api_types::Ping;
 use names::ClusterName;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -42,6 +43,16 @@ pub(crate) struct Cluster {
     pub(crate) is_fronted: bool,
     /// The authorities that everybody trusts, when that is so, and the certificate in front is by one of them.
     web_roots: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// A cluster that answered.
+pub(crate) struct Met {
+    /// The cluster, recognised.
+    pub(crate) cluster: Cluster,
+    /// The connection on which it was.
+    pub(crate) client: Client,
+    /// The kinds of second factor that it accepts.
+    pub(crate) second_factors: Vec<String>,
 }
 
 /// The port of a proxy when none is named.
@@ -119,7 +130,7 @@ impl Cluster {
     }
 
     /// The cluster behind a proxy: known, or met now.
-    pub(crate) async fn meet(environment: &Environment, proxy: &str, by: &PinArgs) -> Result<Self, Failure> {
+    pub(crate) async fn meet(environment: &Environment, proxy: &str, by: &PinArgs) -> Result<Met, Failure> {
         let PinArgs { pins, tls_in_front } = by;
         if pins.is_empty() {
             if let Some(known) = Self::known(environment, proxy)? {
@@ -174,7 +185,7 @@ impl Cluster {
         environment: &Environment,
         proxy: &str,
         is_fronted: bool,
-    ) -> Result<Option<Self>, Failure> {
+    ) -> Result<Option<Met>, Failure> {
         let Some(roots) = web_roots(environment.web_roots.as_deref()) else {
             return Ok(None);
         };
@@ -194,14 +205,16 @@ impl Cluster {
 
     /// The same, recognised by the certificate that is shown: one of the cluster's. One that the whole world recognises will do where somebody
     /// said that TLS ends in front of the proxy, and nowhere else: whoever gets such a certificate would be the cluster.
-    async fn recognised(self, environment: &Environment) -> Result<Self, Failure> {
-        let error = match self.client()?.ping().await {
+    async fn recognised(self, environment: &Environment) -> Result<Met, Failure> {
+        let client = self.client()?.keeping();
+        let error = match client.ping().await {
             // Nothing is in front of it, whatever somebody said once.
-            Ok(_) => {
-                return Ok(Self {
+            Ok(said) => {
+                let direct = Self {
                     is_fronted: false,
                     ..self
-                });
+                };
+                return Ok(direct.answered(client, said));
             }
             Err(error @ ClientError::Untrusted { .. }) => error,
             Err(error) => return Err(error.into()),
@@ -213,8 +226,9 @@ impl Cluster {
             web_roots: Some(roots),
             ..self
         };
-        match with_web.client()?.ping().await {
-            Ok(_) if with_web.is_fronted => Ok(with_web),
+        let client = with_web.client()?.keeping();
+        match client.ping().await {
+            Ok(said) if with_web.is_fronted => Ok(with_web.answered(client, said)),
             Ok(_) => Err(with_web.fronted_unsaid()),
             // That the world does not know it either says less than that the cluster does not.
             Err(ClientError::Untrusted { .. }) => Err(error.into()),
@@ -234,10 +248,12 @@ impl Cluster {
         ))
     }
 
-    /// The same, remembered.
-    fn kept(self, environment: &Environment) -> Result<Self, Failure> {
-        self.keep(&environment.home)?;
-        Ok(self)
+    fn answered(self, client: Client, said: Ping) -> Met {
+        Met {
+            cluster: self,
+            client,
+            second_factors: said.second_factors,
+        }
     }
 
     fn ask(proxy: &str, accepted: &[(CaPin, CertificateDer<'static>)]) -> Result<(), Failure> {
@@ -253,7 +269,7 @@ impl Cluster {
                 ),
             ));
         }
-        console::say(&format!(
+        console::tell(&format!(
             "The cluster at {proxy} is not known here yet. Its CA pin is\n  {shown}\n\
              Compare it with what its operator gave you (`signetctl status` shows it there)."
         ));
@@ -303,6 +319,14 @@ impl Cluster {
     /// The API, as somebody.
     pub(crate) fn api(&self, identity: Identity) -> Result<Client, Failure> {
         Ok(Client::new(Endpoint::cluster(&self.proxy, &self.name, identity)?))
+    }
+}
+
+impl Met {
+    /// The same, remembered.
+    fn kept(self, environment: &Environment) -> Result<Self, Failure> {
+        self.cluster.keep(&environment.home)?;
+        Ok(self)
     }
 }
 

@@ -12,11 +12,13 @@ use crate::session::SessionArgs;
 /// Print a block for OpenSSH's configuration
 ///
 /// With it `ssh`, `scp`, `sftp`, `rsync` and whatever runs them reach `NODE.CLUSTER` through the proxy, with the certificates of the latest
-/// log-in. It stays as it is over log-ins.
+/// log-in. It stays as it is over log-ins: once is enough. Written to a file of its own that ~/.ssh/config includes (`Include signet_config`),
+/// it can be written again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   signet config >> ~/.ssh/config
+  signet config > ~/.ssh/signet_config
   signet config > ./ssh_config && ssh -F ./ssh_config root@web-1.example.com
   signet config --jump=proxy.example.com:3023")]
 pub(crate) struct ConfigArgs {

@@ -1,7 +1,7 @@
-//! Asking whoever runs the program. Questions go to standard error, so that standard output stays for what was asked for.
+//! Asking whoever runs the program. Questions go to standard error, so that standard output stays for what was asked for; to the terminal
+//! when standard error goes elsewhere.
 
 use std::io::BufRead;
-use std::io::IsTerminal;
 use std::io::Read;
 use std::io::Write;
 use std::path::Path;
@@ -14,15 +14,23 @@ use crate::failure::Failure;
 /// A line is no longer than this: neither a password nor a code is.
 const LINE_MAX: u64 = 4096;
 
-/// Whether somebody is there to be asked.
-pub(crate) fn is_attended() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
+pub(crate) use terminal::is_attended;
 
 /// Says something that is not the output. Words of others may be in it: they do not drive the terminal.
 pub(crate) fn say(text: &str) {
     // Nothing is left to do when standard error is gone.
     let _ = std::io::stderr().write_all(format!("{}\n", sayable(text)).as_bytes());
+}
+
+/// Says something that belongs to a question, where whoever is asked sees it.
+pub(crate) fn tell(text: &str) {
+    terminal::tell(&format!("{}\n", sayable(text)));
+}
+
+/// Shows what is for the eyes of whoever is asked, and for no file of errors.
+pub(crate) fn show(text: &str) -> Result<(), Failure> {
+    terminal::ask_aloud(&format!("{}\n", sayable(text)))
+        .map_err(|error| Failure::local("cannot show what is to be typed", &error))
 }
 
 /// A text with its lines as they are, and without control characters in them.
@@ -47,11 +55,7 @@ pub(crate) fn confirm_usual(question: &str) -> Result<bool, Failure> {
 
 /// Asks for a line.
 pub(crate) fn ask(question: &str) -> Result<String, Failure> {
-    let cannot = |error: std::io::Error| Failure::local("cannot ask", &error);
-    let mut err = std::io::stderr();
-    write!(err, "{}", sayable(question))
-        .and_then(|()| err.flush())
-        .map_err(cannot)?;
+    terminal::ask_aloud(&sayable(question)).map_err(|error| Failure::local("cannot ask", &error))?;
     Ok(line()?.trim().to_owned())
 }
 

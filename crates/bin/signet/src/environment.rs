@@ -74,6 +74,24 @@ impl Environment {
     }
 }
 
+#[cfg(test)]
+impl Environment {
+    /// Surroundings that say nothing, at a moment, with what is kept below a folder.
+    pub(crate) fn bare(now: UnixSeconds, place: &std::path::Path) -> Self {
+        Self {
+            now,
+            home: Home::new(place.join("home")),
+            agent: None,
+            local_user: None,
+            terminal: None,
+            program: PathBuf::from("signet"),
+            web_roots: None,
+            opener: None,
+            following: Following::default(),
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
 fn now() -> UnixSeconds {
     let since_epoch = std::time::SystemTime::now()

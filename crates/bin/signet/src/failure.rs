@@ -217,6 +217,7 @@ mod tests {
             message: "invalid credentials".to_owned(),
             hint: None,
             request_id: "r".to_owned(),
+            retry_after: None,
         });
         assert_eq!(refused.exit_code(), 3);
         assert_eq!(refused.lines(), "error: invalid credentials\n");

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -75,6 +76,44 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::local(&format!("cannot read {}", path.display()), &error)),
     }
+}
+
+/// Refuses a file of ours with a secret in it that others may read or change, as OpenSSH does. Whose files are another's, such as the
+/// system's, are guarded by them.
+pub(crate) fn check_private(path: &Path) -> Result<(), Failure> {
+    /// What others than the owner may.
+    const OTHERS: u32 = 0o077;
+    check(
+        path,
+        OTHERS,
+        "others may read it, and it holds a private key",
+        "600",
+    )
+}
+
+/// Refuses a directory of ours in which others may replace what is trusted.
+pub(crate) fn check_unshared(path: &Path) -> Result<(), Failure> {
+    /// Writing, by others than the owner.
+    const CHANGE: u32 = 0o022;
+    check(path, CHANGE, "others may change what is in it", "700")
+}
+
+fn check(path: &Path, denied: u32, why: &str, wanted: &str) -> Result<(), Failure> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::local(&format!("cannot read {}", path.display()), &error)),
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.uid() != rustix::process::geteuid().as_raw() || mode & denied == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(
+        Failure::failed(format!("{path} is not used: {why} (its mode is {mode:04o})")).with_hint(format!(
+            "`chmod {wanted} {path}`; if somebody else may have been there, log in again too: `signet login`"
+        )),
+    )
 }
 
 /// Removes a file, if it is there.

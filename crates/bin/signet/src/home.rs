@@ -1,6 +1,5 @@
 //! What is kept between runs: a directory for each proxy, and which of them is meant when none is named.
 
-#[cfg(test)]
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -170,6 +169,25 @@ impl Place {
         } = trust;
         files::write_private(&self.known_hosts(), known_hosts.as_bytes())?;
         files::write_private(&self.authorities(), authorities.as_bytes())
+    }
+
+    /// Who logged in last, also when they logged out since.
+    pub(crate) fn last_user(&self) -> Result<Option<String>, Failure> {
+        let text = files::read_if_there(&self.0.join("last_user"))?;
+        Ok(text
+            .map(|text| text.trim().to_owned())
+            .filter(|user| !user.is_empty()))
+    }
+
+    /// Remembers who logged in.
+    pub(crate) fn keep_last_user(&self, user: &str) -> Result<(), Failure> {
+        files::write_private(&self.0.join("last_user"), format!("{user}\n").as_bytes())
+    }
+
+    /// Where all of it is, and all of every other proxy.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        // This one, the one of all proxies, and the home.
+        self.0.ancestors().take(3)
     }
 
     /// The certificates of the host authority, PEM.

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use api_client::CaPin;
 use api_client::ClientError;
 use api_types::LoginAnswer;
-use api_types::LoginBeginRequest;
-use api_types::LoginChallenge;
 use api_types::LoginFinishRequest;
 use api_types::SecondFactorProof;
 use api_types::SecretText;
@@ -17,6 +15,7 @@ use names::UnixSeconds;
 use crate::agent;
 use crate::browser_login;
 use crate::cluster::Cluster;
+use crate::cluster::Met;
 use crate::console;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -133,7 +132,7 @@ impl LoginArgs {
             )
         })?;
         let user = match self.known_user(environment, &proxy)? {
-            None if !self.browser => return Err(nobody_named(&proxy)),
+            None if !self.browser => Some(ask_user(environment, &proxy)?),
             user => user,
         };
         if let Some(out) = &self.out
@@ -144,12 +143,12 @@ impl LoginArgs {
                 "name a file",
             ));
         }
-        let cluster = Cluster::meet(environment, &proxy, &self.pins).await?;
+        let met = Cluster::meet(environment, &proxy, &self.pins).await?;
         let session = match user {
-            Some(user) if !self.browser => log_in(&cluster, &user, self.ttl, &self.proof).await?,
+            Some(user) if !self.browser => log_in(met, &user, self.ttl, &self.proof).await?,
             user => {
                 let opener = environment.opener.as_deref().filter(|_| !self.no_open);
-                browser_login::log_in(&cluster, user.as_deref(), self.ttl, opener).await?
+                browser_login::log_in(&met.cluster, user.as_deref(), self.ttl, opener).await?
             }
         };
         let mut text = String::new();
@@ -175,7 +174,27 @@ impl LoginArgs {
             return Ok(Some(user.clone()));
         }
         let known = environment.home.profile(proxy)?.and_then(|profile| profile.login);
-        Ok(known.map(|login| login.user))
+        match known {
+            Some(login) => Ok(Some(login.user)),
+            // Whoever approves is meant in a browser where nobody is logged in.
+            None if self.browser => Ok(None),
+            None => environment.home.place(proxy).last_user(),
+        }
+    }
+}
+
+/// Asks who logs in; the local account's name is what an empty line stands for.
+fn ask_user(environment: &Environment, proxy: &str) -> Result<String, Failure> {
+    if !console::is_attended() {
+        return Err(nobody_named(proxy));
+    }
+    let usual = environment.local_user.as_deref();
+    let shown = usual.map(|usual| format!(" [{usual}]")).unwrap_or_default();
+    let answer = console::ask(&format!("User{shown}: "))?;
+    match (answer.is_empty(), usual) {
+        (false, _) => Ok(answer),
+        (true, Some(usual)) => Ok(usual.to_owned()),
+        (true, None) => Err(nobody_named(proxy)),
     }
 }
 
@@ -192,12 +211,12 @@ pub(crate) async fn again(
     proxy: &str,
     before: &Login,
 ) -> Result<Session, Failure> {
-    let cluster = Cluster::meet(environment, proxy, &PinArgs::default()).await?;
+    let met = Cluster::meet(environment, proxy, &PinArgs::default()).await?;
     let session = if before.is_by_browser {
         let opener = environment.opener.as_deref();
-        browser_login::log_in(&cluster, Some(&before.user), None, opener).await?
+        browser_login::log_in(&met.cluster, Some(&before.user), None, opener).await?
     } else {
-        log_in(&cluster, &before.user, None, &ProofArgs::default()).await?
+        log_in(met, &before.user, None, &ProofArgs::default()).await?
     };
     store(environment, &session, true).await?;
     Ok(session)
@@ -222,34 +241,30 @@ fn welcome(session: &Session, now: UnixSeconds) -> String {
 }
 
 /// Proves who somebody is, and gets their certificates. Whoever mistypes in a terminal is asked once more.
-async fn log_in(
-    cluster: &Cluster,
-    user: &str,
-    ttl: Option<Ttl>,
-    proof: &ProofArgs,
-) -> Result<Session, Failure> {
-    let client = cluster.client()?;
+async fn log_in(met: Met, user: &str, ttl: Option<Ttl>, proof: &ProofArgs) -> Result<Session, Failure> {
+    let Met {
+        cluster,
+        client,
+        second_factors,
+    } = met;
+    let is_attended = console::is_attended();
+    // Typing takes its time, and the server has a use for the place meanwhile.
+    let client = if is_attended { client.connecting() } else { client };
+    // The same for everybody: who has which second factor is nobody's business before they proved who they are.
+    if is_attended && proof.mfa_mode.is_none() && takes_keys(&second_factors) {
+        console::tell("With a security key, stop this and log in by `signet login --browser`.");
+    }
     let (ssh, tls) = (KeyPair::ssh(user)?, KeyPair::tls()?);
-    let mut tries_left = if console::is_attended() && proof.password_file.is_none() {
+    let mut tries_left = if is_attended && proof.password_file.is_none() {
         2
     } else {
         1
     };
-    let mut is_told = false;
     loop {
         tries_left -= 1;
-        let begin = LoginBeginRequest {
-            user: user.to_owned(),
-        };
-        let challenge = client.login_begin(&begin).await?;
-        // The same for everybody: who has which second factor is nobody's business before they proved who they are.
-        if !is_told && proof.mfa_mode.is_none() && console::is_attended() && takes_keys(&challenge) {
-            console::say("With a security key, stop this and log in by `signet login --browser`.");
-            is_told = true;
-        }
-        let (password, second_factor) = ask_proof(&challenge, user, proof)?;
+        let (password, second_factor) = ask_proof(&second_factors, user, proof)?;
         let request = LoginFinishRequest {
-            challenge_id: challenge.challenge_id,
+            challenge_id: None,
             user: user.to_owned(),
             password,
             second_factor,
@@ -258,7 +273,7 @@ async fn log_in(
             ttl_seconds: ttl.map(Ttl::seconds),
         };
         match client.login_finish(&request).await {
-            Ok(answer) if answer.user == user => return session(cluster, answer, ssh, tls),
+            Ok(answer) if answer.user == user => return session(&cluster, answer, ssh, tls),
             Ok(answer) => {
                 return Err(Failure::failed(format!(
                     "the server logged {} in, who was not asked for; nothing was stored",
@@ -266,7 +281,7 @@ async fn log_in(
                 )));
             }
             Err(error) if tries_left > 0 && is_mistyped(&error) => {
-                console::say(&format!("{error}; try again, with a new code"));
+                console::tell(&format!("{error}; try again, with a new code"));
             }
             Err(error) => return Err(refused(error)),
         }
@@ -274,12 +289,12 @@ async fn log_in(
 }
 
 /// Whether security keys are a second factor here, which works in browsers alone.
-fn takes_keys(challenge: &LoginChallenge) -> bool {
-    challenge.second_factors.iter().any(|kind| kind == "webauthn")
+fn takes_keys(accepted: &[String]) -> bool {
+    accepted.iter().any(|kind| kind == "webauthn")
 }
 
 fn is_mistyped(error: &ClientError) -> bool {
-    matches!(error.code(), Some("invalid_credentials" | "challenge_gone"))
+    error.code() == Some("invalid_credentials")
 }
 
 /// A refusal with what can be done about it, where the server does not say.
@@ -302,21 +317,41 @@ pub(crate) fn refused(error: ClientError) -> Failure {
 
 /// The password and the second factor: asked for together, sent together.
 pub(crate) fn ask_proof(
-    challenge: &LoginChallenge,
+    accepted: &[String],
     user: &str,
     proof: &ProofArgs,
 ) -> Result<(SecretText, SecondFactorProof), Failure> {
-    let mode = choose(&challenge.second_factors, proof.mfa_mode)?;
+    let mode = choose(accepted, proof.mfa_mode)?;
     let password = match &proof.password_file {
         Some(file) => console::secret_of_file(file)?,
         None => console::ask_secret(&format!("Password of {user}"))?,
     };
+    if password.expose().is_empty() {
+        return Err(Failure::failed("no password was given").with_hint("nothing was sent; try again"));
+    }
     let second_factor = match mode {
-        MfaMode::Totp => SecondFactorProof::Totp(console::ask_code("Code of your application")?),
+        MfaMode::Totp => {
+            SecondFactorProof::Totp(one_time_code(console::ask_code("Code of your application")?)?)
+        }
         MfaMode::RecoveryCode => SecondFactorProof::RecoveryCode(console::ask_code("Recovery code")?),
     };
     Ok((password, second_factor))
 }
+
+/// A code that may be one: what cannot be is not sent, where it would count as a failure.
+fn one_time_code(code: SecretText) -> Result<SecretText, Failure> {
+    let text = code.expose();
+    if text.len() == CODE_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(code);
+    }
+    Err(
+        Failure::failed(format!("that is no code: codes have {CODE_DIGITS} digits"))
+            .with_hint("nothing was sent; try again, or say --mfa-mode=recovery-code to use one of those"),
+    )
+}
+
+/// The digits of a one-time code (RFC 6238).
+const CODE_DIGITS: usize = 6;
 
 fn choose(accepted: &[String], wanted: Option<MfaMode>) -> Result<MfaMode, Failure> {
     let is_accepted = |mode: MfaMode| accepted.iter().any(|kind| kind == mode.word());
@@ -419,6 +454,7 @@ pub(crate) async fn store(
     }
     profile.login = Some(login.clone());
     environment.home.keep(&profile)?;
+    place.keep_last_user(&login.user)?;
     environment.home.make_current(&cluster.proxy)?;
     let Some(socket) = environment.agent.as_deref().filter(|_| with_agent) else {
         return Ok(false);
@@ -450,6 +486,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_cannot_be_a_code_is_not_sent() {
+        let is_sent = |text: &str| one_time_code(SecretText::new(text.to_owned())).is_ok();
+        assert!(is_sent("012345"));
+        for text in ["", "abc", "12345", "1234567", "12345x"] {
+            assert!(!is_sent(text), "{text}");
+        }
+    }
+
+    #[test]
     fn the_second_factor_is_chosen_from_what_works_here() {
         let accepts = |kinds: &[&str], wanted| {
             choose(&kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted)
@@ -478,6 +523,7 @@ mod tests {
             message: "invalid credentials".to_owned(),
             hint: hint.map(ToOwned::to_owned),
             request_id: "r".to_owned(),
+            retry_after: None,
         };
         assert!(
             refused(error(None))
@@ -493,17 +539,7 @@ mod tests {
     #[test]
     fn nobody_is_replaced_by_somebody_else_unless_that_is_said() {
         let temporary = tempfile::tempdir().unwrap();
-        let environment = Environment {
-            home: crate::home::Home::new(temporary.path().join("home")),
-            agent: None,
-            now: UnixSeconds(0),
-            local_user: None,
-            terminal: None,
-            program: PathBuf::from("signet"),
-            web_roots: None,
-            opener: None,
-            following: crate::trust::Following::default(),
-        };
+        let environment = Environment::bare(UnixSeconds(0), temporary.path());
         let proxy = "proxy.example.com:3080";
         let arguments = |user: Option<&str>| LoginArgs {
             user: user.map(ToOwned::to_owned),

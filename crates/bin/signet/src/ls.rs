@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use api_types::NodeRow;
 use clap::Args;
 
+use crate::console;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::report::FormatArgs;
@@ -46,8 +48,18 @@ impl LsArgs {
         let session = arguments.session(environment).await?;
         let mut nodes = session.api()?.nodes().await?;
         nodes.retain(|node| self.is_wanted(node));
+        let unopened = keep_opened(&mut nodes, &session.login.logins);
         nodes.sort_by(|a, b| (&a.hostname, &a.host_id).cmp(&(&b.hostname, &b.host_id)));
-        facts(&nodes, self.output.format, || render(&nodes))
+        let report = facts(&nodes, self.output.format, || render(&nodes));
+        if !unopened.is_empty() {
+            console::say(&format!(
+                "Your certificates are from before you were given: {}. To use them, log in again: `signet login --proxy={} --user={}`.",
+                joined(&unopened),
+                session.cluster.proxy,
+                session.login.user
+            ));
+        }
+        report
     }
 
     fn is_wanted(&self, node: &NodeRow) -> bool {
@@ -56,6 +68,21 @@ impl LsArgs {
         let text = format!("{} {} {} {labels}", node.hostname, node.host_id, node.addr).to_lowercase();
         self.labels.iter().all(has) && self.search.iter().all(|word| text.contains(&word.to_lowercase()))
     }
+}
+
+/// Leaves of every server's logins those that the certificates open, and returns the others.
+fn keep_opened(nodes: &mut [NodeRow], opened: &[String]) -> Vec<String> {
+    let mut unopened = BTreeSet::new();
+    for node in nodes {
+        node.logins.retain(|login| {
+            let is_opened = opened.contains(login);
+            if !is_opened {
+                unopened.insert(login.clone());
+            }
+            is_opened
+        });
+    }
+    unopened.into_iter().collect()
 }
 
 fn label_text(labels: &BTreeMap<String, String>) -> String {
@@ -123,6 +150,15 @@ mod tests {
         assert!(!wanted(&["team=a"], &[], &web));
         assert!(!wanted(&[], &["web", "db"], &web));
         assert!(parse_label("env").is_err());
+    }
+
+    #[test]
+    fn only_what_the_certificates_open_is_listed() {
+        let mut nodes = [node("web-1", None, "prod"), node("web-2", None, "dev")];
+        nodes[0].logins = ["root", "deploy", "backup"].map(str::to_owned).to_vec();
+        let unopened = keep_opened(&mut nodes, &["root".to_owned(), "alice".to_owned()]);
+        assert_eq!(unopened, ["backup", "deploy"]);
+        assert_eq!(nodes.map(|node| node.logins), [["root"], ["root"]]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ async fn reauthenticated(
     let AnewArgs { proof, browser } = anew;
     let client = session.api()?;
     let challenge = client.reauthenticate_begin().await?;
-    console::say("This changes how you log in: say once more who you are.");
+    console::tell("This changes how you log in: say once more who you are.");
     let is_typed = proof.mfa_mode.is_some() || proof.password_file.is_some();
     if browser.browser && is_typed {
         return Err(Failure::usage(
@@ -129,9 +129,9 @@ async fn reauthenticated(
     if browser.browser || (!is_typed && console::is_attended() && has_only_keys().await?) {
         let act = BrowserProofPurpose::Act(PURPOSE.to_owned());
         let opener = browser.opener(environment);
-        return browser_proof::proven(session, act, opener, console::say).await;
+        return browser_proof::proven(session, act, opener, console::tell).await;
     }
-    let (password, second_factor) = ask_proof(&challenge, &session.login.user, proof)?;
+    let (password, second_factor) = ask_proof(&challenge.second_factors, &session.login.user, proof)?;
     let request = ReauthenticateRequest {
         challenge_id: challenge.challenge_id,
         password,
@@ -144,6 +144,19 @@ async fn reauthenticated(
 
 impl AddArgs {
     async fn run(&self, session: &Session, environment: &Environment) -> Result<Report, Failure> {
+        // Before anything is asked: what is refused in the end would have cost a proof.
+        let me = session.api()?.me().await?;
+        let name = self.name.to_lowercase();
+        if me
+            .second_factors
+            .iter()
+            .any(|row| row.name.to_lowercase() == name)
+        {
+            return Err(Failure::usage(
+                format!("you have a second factor {:?} already", self.name),
+                "give the new one another name: --name=NAME; see `signet mfa ls`",
+            ));
+        }
         let client = reauthenticated(session, &self.anew, environment).await?;
         let challenge = client.second_factor_begin(&totp()).await?;
         show_secret(challenge.totp.as_ref())?;
@@ -190,11 +203,22 @@ impl LsArgs {
 impl RmArgs {
     async fn run(&self, session: &Session, environment: &Environment) -> Result<Report, Failure> {
         let me = session.api()?.me().await?;
-        let id = find(&me.second_factors, &self.which)?.to_owned();
+        // Before anything is asked: a recovery code would be used up for nothing.
+        let id = removable(&me.second_factors, &self.which)?.to_owned();
         let client = reauthenticated(session, &self.anew, environment).await?;
         client.second_factor_delete(&id).await?;
         Ok(Report::good(format!("Removed {}.\n", self.which)))
     }
+}
+
+/// The id of the one that is meant, when it may go.
+fn removable<'a>(rows: &'a [SecondFactorRow], which: &str) -> Result<&'a str, Failure> {
+    let id = find(rows, which)?;
+    if rows.len() > 1 {
+        return Ok(id);
+    }
+    Err(Failure::refused("the last second factor cannot be removed")
+        .with_hint("add another one first: `signet mfa add`"))
 }
 
 /// The id of the one that is meant.
@@ -232,5 +256,8 @@ mod tests {
         assert_eq!(find(&rows, "2").unwrap(), "2");
         assert!(find(&rows, "key").is_err());
         assert!(find(&rows, "watch").is_err());
+        assert_eq!(removable(&rows, "phone").unwrap(), "1");
+        let refused = removable(&rows[..1], "phone").unwrap_err();
+        assert!(refused.lines().contains("`signet mfa add`"), "{refused:?}");
     }
 }

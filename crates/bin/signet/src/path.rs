@@ -23,6 +23,7 @@ use russh::cipher;
 use russh::client::AuthResult;
 use russh::client::Config;
 use russh::client::Handle;
+use russh::client::KeyboardInteractiveAuthResponse;
 use russh::client::Msg;
 use russh::compression;
 use russh::kex;
@@ -45,6 +46,7 @@ use crate::target::Target;
 use crate::trust::not_recognised;
 use parting::Parting;
 pub(crate) use patience::Patience;
+pub(crate) use patience::share;
 use peer::Expected;
 pub(crate) use peer::Incoming;
 pub(crate) use peer::Peer;
@@ -77,6 +79,8 @@ pub(crate) struct Jump {
     proxy: String,
     cluster: String,
     user: String,
+    /// The accounts that the certificates are for.
+    logins: Vec<String>,
 }
 
 /// A connection to a server.
@@ -138,7 +142,7 @@ async fn try_proxy(session: &Session, environment: &Environment) -> Result<Jump,
     let handle = shake_hands(stream, peer, &what, &proxy).await?;
     let handle = match authenticate(handle, &session.login.user, &credential, &said, &what).await? {
         Answer::LetIn(handle) => handle,
-        Answer::LacksSecondFactor => return Err(not_let_in(&what)),
+        Answer::LacksSecondFactor(_) => return Err(not_let_in(&what)),
     };
     Ok(Jump {
         handle,
@@ -147,6 +151,7 @@ async fn try_proxy(session: &Session, environment: &Environment) -> Result<Jump,
         proxy,
         cluster: session.cluster.name.clone(),
         user: session.login.user.clone(),
+        logins: session.login.logins.clone(),
     })
 }
 
@@ -185,23 +190,37 @@ impl Jump {
     ) -> Result<Node, Failure> {
         let what = format!("{login}@{}", target.node);
         let explained = |failure: Failure| {
-            failure.with_hint(format!(
-                "see which logins {} has where: `signet ls`; what decided: `signetctl access explain --user {} --login {login} --node {}`",
-                self.user, self.user, target.node
-            ))
+            failure.with_hint(if self.logins.iter().any(|own| own == login) {
+                format!(
+                    "see which logins you have where: `signet ls`; an operator sees what decided: `signetctl access explain --user {} --login {login} --node {}`",
+                    self.user, target.node
+                )
+            } else {
+                format!(
+                    "your certificates are for {}; when you were given {login} since, log in again: `signet login --proxy={} --user={}`",
+                    terminal::joined(&self.logins), self.proxy, self.user
+                )
+            })
         };
         let (handle, said) = self.meet(target, &incoming).await?;
         let answer = authenticate(handle, login, &self.credential, &said, &what).await;
         let (handle, said) = match answer.map_err(explained)? {
             Answer::LetIn(handle) => (handle, said),
-            Answer::LacksSecondFactor => {
+            Answer::LacksSecondFactor(mut handle) => {
+                if second_factor.can_be_given() {
+                    // So that it is not taken down as a failure. Servers that do not know of it only say what is known here.
+                    let follows = ssh_cert::SESSION_CERTIFICATE_FOLLOWS.to_owned();
+                    let said = handle.authenticate_keyboard_interactive_start(login, follows);
+                    let _ = timeout(PATIENCE, said).await;
+                }
+                drop(handle);
                 let credential = self.credential_of(second_factor.give(target, login).await?)?;
                 // Whoever looked for their telephone may have taken longer than a log-in may.
                 let (handle, said) = self.meet(target, &incoming).await?;
                 let answer = authenticate(handle, login, &credential, &said, &what).await;
                 match answer.map_err(explained)? {
                     Answer::LetIn(handle) => (handle, said),
-                    Answer::LacksSecondFactor => return Err(explained(not_let_in(&what))),
+                    Answer::LacksSecondFactor(_) => return Err(explained(not_let_in(&what))),
                 }
             }
         };
@@ -346,13 +365,15 @@ enum Answer {
     /// It is enough.
     LetIn(Handle<Peer>),
     /// It would be enough with a second factor given for this session.
-    LacksSecondFactor,
+    LacksSecondFactor(Handle<Peer>),
 }
 
 fn not_let_in(what: &str) -> Failure {
-    Failure::refused(format!("{what}: your certificate does not let you in"))
-        .with_hint("see what you may: `signet status` and `signet ls`")
+    Failure::refused(format!("{what}: your certificate does not let you in")).with_hint(NOT_LET_IN)
 }
+
+/// Where to look when somebody is not let in.
+const NOT_LET_IN: &str = "see what you may: `signet status` and `signet ls`";
 
 async fn authenticate(
     mut handle: Handle<Peer>,
@@ -369,7 +390,23 @@ async fn authenticate(
         Ok(Ok(AuthResult::Failure {
             remaining_methods,
             partial_success: true,
-        })) if remaining_methods.contains(&MethodKind::KeyboardInteractive) => Ok(Answer::LacksSecondFactor),
+        })) if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
+            Ok(Answer::LacksSecondFactor(handle))
+        }
+        Ok(Ok(AuthResult::Failure {
+            remaining_methods,
+            partial_success: _,
+        })) if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
+            let asked = handle.authenticate_keyboard_interactive_start(login, None);
+            Err(match timeout(PATIENCE, asked).await {
+                Ok(Ok(KeyboardInteractiveAuthResponse::InfoRequest { instructions, .. }))
+                    if !instructions.is_empty() =>
+                {
+                    Failure::refused(format!("{what}: {instructions}")).with_hint(NOT_LET_IN)
+                }
+                Ok(Ok(_) | Err(_)) | Err(_) => not_let_in(what),
+            })
+        }
         Ok(Ok(AuthResult::Failure { .. })) => Err(not_let_in(what)),
         Ok(Err(error)) => {
             let failure = said.or(&format!("{what}: the connection broke during the log-in"), &error);

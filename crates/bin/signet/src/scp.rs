@@ -44,7 +44,7 @@ pub(crate) struct ScpArgs {
     /// Show no progress
     #[arg(short = 'q')]
     quiet: bool,
-    /// The port of the server
+    /// Taken as scp takes it, and not needed: the proxy knows each server's port, and leads to that one
     #[arg(short = 'P', value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     #[command(flatten)]
@@ -63,12 +63,19 @@ struct Manner {
 
 /// A copy that goes on: where its progress is shown, and whether everything went well so far.
 struct Copy {
+    /// The server, as the user writes it.
+    node: String,
     manner: Manner,
     progress: Progress,
     is_good: bool,
 }
 
 impl Copy {
+    /// A place on the server, as the user would write it.
+    fn there(&self, path: &[u8]) -> String {
+        format!("{}:{}", self.node, names::shown(path))
+    }
+
     /// Says that something could not be copied; the rest goes on.
     fn fail(&mut self, what: &str) {
         self.progress.clear();
@@ -104,6 +111,7 @@ impl ScpArgs {
             .await?;
         let sftp = Sftp::open(&node, &target.node).await?;
         let mut copy = Copy {
+            node: target.node.clone(),
             manner: Manner {
                 recursive: self.recursive,
                 preserve: self.preserve,

@@ -71,6 +71,8 @@ pub(crate) struct Credentials {
     pub(crate) known_hosts: String,
 }
 
+/// How the lines of SSH certificates begin that are for keys made here.
+const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com ";
 /// The first line of an identity file, before the facts.
 const FACTS: &str = "# signet ";
 
@@ -102,6 +104,20 @@ impl SessionArgs {
         }
     }
 
+    /// The SSH certificate of somebody who is logged in, a line; nothing where there is none.
+    pub(crate) fn certificate(
+        &self,
+        profile: &Profile,
+        environment: &Environment,
+    ) -> Result<Option<String>, Failure> {
+        let Some(file) = &self.identity else {
+            return files::read_if_there(&environment.home.place(&profile.proxy).ssh_certificate());
+        };
+        let text = read_identity(file)?;
+        let line = text.lines().find(|line| line.starts_with(CERTIFICATE));
+        Ok(line.map(ToOwned::to_owned))
+    }
+
     /// Who is logged in. When their certificates have ended, they are asked to log in again; without somebody to ask, that is what the error says.
     pub(crate) async fn session(&self, environment: &Environment) -> Result<Session, Failure> {
         if let Some(file) = &self.identity {
@@ -125,7 +141,7 @@ impl SessionArgs {
         if !console::is_attended() {
             return Err(expired(&profile.proxy, &login));
         }
-        console::say(&format!("Your certificates ended at {}.", login.not_after));
+        console::tell(&format!("Your certificates ended at {}.", login.not_after));
         if !console::confirm_usual(&format!("Log in again as {} at {}?", login.user, profile.proxy))? {
             return Err(expired(&profile.proxy, &login));
         }
@@ -133,6 +149,7 @@ impl SessionArgs {
     }
 
     fn of_file(&self, file: &Path, environment: &Environment) -> Result<Session, Failure> {
+        files::check_private(file)?;
         let text = read_identity(file)?;
         let (mut profile, login) = parse_file(&text, file)?;
         if environment.now >= login.not_after {
@@ -162,7 +179,7 @@ impl SessionArgs {
             login,
             credentials: Credentials {
                 ssh_key: Zeroizing::new(ssh_key),
-                ssh_certificate: lines("ssh-ed25519-cert-v01@openssh.com "),
+                ssh_certificate: lines(CERTIFICATE),
                 tls_key: Zeroizing::new(tls_key),
                 tls_certificate: own.clone(),
                 known_hosts: lines("@cert-authority "),
@@ -181,6 +198,12 @@ impl Session {
                 ))
             })
         };
+        for directory in place.directories() {
+            files::check_unshared(directory)?;
+        }
+        for key in [place.ssh_key(), place.tls_key()] {
+            files::check_private(&key)?;
+        }
         let credentials = Credentials {
             ssh_key: Zeroizing::new(read(place.ssh_key())?),
             ssh_certificate: read(place.ssh_certificate())?,
@@ -307,6 +330,8 @@ fn pem_blocks(text: &str, label: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -340,17 +365,13 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("identity");
         std::fs::write(&file, session.to_file().unwrap().as_bytes()).unwrap();
-        let environment = Environment {
-            now: UnixSeconds(1_000),
-            home: crate::home::Home::new(place.path().join("home")),
-            agent: None,
-            local_user: None,
-            terminal: None,
-            program: PathBuf::from("signet"),
-            web_roots: None,
-            opener: None,
-            following: crate::trust::Following::default(),
-        };
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let environment = Environment::bare(UnixSeconds(1_000), place.path());
+        // As OpenSSH, for what others may read is nobody's secret.
+        let refused = SessionArgs::default().of_file(&file, &environment).err().unwrap();
+        let chmod = format!("chmod 600 {}", file.display());
+        assert!(refused.lines().contains(&chmod), "{refused:?}");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         let read = SessionArgs::default().of_file(&file, &environment).unwrap();
         assert_eq!(read.to_file().unwrap(), session.to_file().unwrap());
         assert_eq!(read.login, login);

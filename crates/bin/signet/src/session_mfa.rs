@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
-use std::io::IsTerminal;
 use std::io::Read;
 use std::io::Write;
 use std::path::Path;
@@ -116,6 +115,11 @@ impl SessionFileArgs {
 }
 
 impl SecondFactor<'_> {
+    /// Whether there is a code, or somebody to ask.
+    pub(crate) fn can_be_given(&self) -> bool {
+        self.code.code_file.is_some() || self.code.browser.browser || terminal::is_watched()
+    }
+
     /// Gives a second factor for a session, and returns what it was traded for.
     pub(crate) async fn give(&self, target: &Target, login: &str) -> Result<SessionCredential, Failure> {
         let client = self.session.api()?;
@@ -156,7 +160,7 @@ impl SecondFactor<'_> {
             match client.session_finish(&request).await {
                 Ok(answer) => return Ok(SessionCredential::new(pair.private, answer)),
                 Err(error) if tries > 0 && error.code() == Some("invalid_credentials") => {
-                    console::say("The code was not accepted; every code is good once.");
+                    console::tell("The code was not accepted; every code is good once.");
                 }
                 Err(error) => return Err(refused(error)),
             }
@@ -174,7 +178,7 @@ impl SecondFactor<'_> {
             return Ok(false);
         }
         // A page may be opened by itself, but its code is read here.
-        if is_attended() {
+        if terminal::is_watched() {
             return Ok(true);
         }
         Err(Failure::usage(
@@ -190,7 +194,7 @@ impl SecondFactor<'_> {
         hostname: &str,
         required_by: &str,
     ) -> Result<Client, Failure> {
-        say_aside(&format!(
+        console::tell(&format!(
             "{}@{} needs your second factor ({}).",
             terminal::visible(&begin.login),
             terminal::visible(hostname),
@@ -198,7 +202,7 @@ impl SecondFactor<'_> {
         ));
         let purpose = BrowserProofPurpose::Session(begin.clone());
         let opener = self.code.browser.opener(self.environment);
-        browser_proof::proven(self.session, purpose, opener, say_aside).await
+        browser_proof::proven(self.session, purpose, opener, console::tell).await
     }
 
     fn ask(&self, login: &str, node: &str) -> Result<SecretText, Failure> {
@@ -231,23 +235,6 @@ impl SessionCredential {
             key,
             certificate: answer.ssh_certificate,
         }
-    }
-}
-
-/// Whether somebody is there to read what is said.
-fn is_attended() -> bool {
-    std::io::stderr().is_terminal() || File::options().write(true).open(TERMINAL).is_ok()
-}
-
-/// Says something to whoever sits at the terminal, also where standard error goes elsewhere.
-fn say_aside(text: &str) {
-    console::say(text);
-    if std::io::stderr().is_terminal() {
-        return;
-    }
-    if let Ok(mut terminal) = File::options().write(true).open(TERMINAL) {
-        // Nothing is left to do when the terminal is gone.
-        let _ = terminal.write_all(format!("{text}\n").as_bytes());
     }
 }
 

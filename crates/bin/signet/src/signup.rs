@@ -62,14 +62,14 @@ impl SignupArgs {
                 ));
             }
         };
-        let cluster = Cluster::meet(environment, &proxy, &self.pins).await?;
+        let cluster = Cluster::meet(environment, &proxy, &self.pins).await?.cluster;
         let client = cluster.client()?;
         let info = client.invite(&token).await?;
         let what = match info.purpose.as_str() {
             "reset" => "Set a new password and second factor",
             _ => "Sign up",
         };
-        console::say(&format!(
+        console::tell(&format!(
             "{what}: {} at {}. The link is good until {}.",
             info.user, cluster.name, info.expires
         ));
@@ -109,10 +109,10 @@ impl SignupArgs {
                 Err(error) if tries_left > 0 => match Again::after(&error) {
                     // What was refused for what was entered used nothing up: the secret in the application stays good.
                     Some(Again::Password) => {
-                        console::say(&format!("{error}"));
+                        console::tell(&format!("{error}"));
                         password = new_password(user)?;
                     }
-                    Some(Again::Code) => console::say(&format!("{error}; wait for the next code")),
+                    Some(Again::Code) => console::tell(&format!("{error}; wait for the next code")),
                     Some(Again::Begin) => challenge = begun_again(client, token).await?,
                     None => return Err(error.into()),
                 },
@@ -151,7 +151,7 @@ pub(crate) fn totp() -> NewSecondFactorRequest {
 /// Another secret in the place of one that was not proven in time.
 async fn begun_again(client: &Client, token: &SecretText) -> Result<InviteChallenge, Failure> {
     let challenge = client.invite_begin(token, &totp()).await?;
-    console::say(
+    console::tell(
         "That took too long. The secret is another one now: remove the one before from the application.",
     );
     show_secret(challenge.totp.as_ref())?;
@@ -165,8 +165,8 @@ fn new_password(user: &str) -> Result<SecretText, Failure> {
         match problem(&password, user) {
             None if !console::is_attended() => return Ok(password),
             None if password == console::ask_secret("The same once more")? => return Ok(password),
-            None => console::say("They are not the same."),
-            Some(problem) if console::is_attended() => console::say(&format!("{problem}.")),
+            None => console::tell("They are not the same."),
+            Some(problem) if console::is_attended() => console::tell(&format!("{problem}.")),
             Some(problem) => return Err(Failure::refused(problem.to_string()).with_hint(STILL_GOOD)),
         }
     }
@@ -192,10 +192,9 @@ pub(crate) fn show_secret(totp: Option<&TotpSecret>) -> Result<(), Failure> {
         totp.url.expose()
     );
     if console::is_attended() {
-        console::say(totp.qr_text.expose());
-        console::say("Scan this with your application for codes, or type the secret.");
-        console::say(&words);
-        return Ok(());
+        console::show(totp.qr_text.expose())?;
+        console::show("Scan this with your application for codes, or type the secret.")?;
+        return console::show(&words);
     }
     // Standard output is read by whoever makes the code.
     Report::good(words).print().map(drop)

@@ -67,7 +67,7 @@ pub(crate) struct SshArgs {
     /// The account on the server
     #[arg(short = 'l', value_name = "LOGIN")]
     login: Option<String>,
-    /// The port of the server
+    /// Taken as ssh takes it, and not needed: the proxy knows each server's port, and leads to that one
     #[arg(short = 'p', value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     #[command(flatten)]

@@ -1,6 +1,10 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
 use names::UnixSeconds;
 use serde::Serialize;
+use ssh_cert::Certificate;
+use ssh_cert::OwnFact;
 
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -47,10 +51,71 @@ struct Entry {
     is_valid: bool,
     /// Whether the certificates are of a key that the user authority signs with no longer: they end with its rotation.
     is_outgoing: bool,
+    /// What the SSH certificate says besides; nothing where it cannot be read.
+    certificate: Option<Carried>,
+}
+
+/// What an SSH certificate says besides whose it is.
+#[derive(Debug, Serialize)]
+struct Carried {
+    /// The addresses it is good from; from anywhere when there are none.
+    source_addresses: Vec<String>,
+    /// What may be done in sessions, and what roles add.
+    extensions: Vec<String>,
+    traits: BTreeMap<String, Vec<String>>,
+    /// The id of the second factor that was given for it.
+    second_factor: Option<String>,
+}
+
+impl Carried {
+    /// What a stored certificate says.
+    fn of(line: &str) -> Option<Self> {
+        let certificate = Certificate::from_line(line.trim()).ok()?;
+        let extensions = certificate.extensions();
+        let own = OwnFact::ALL.map(OwnFact::name);
+        let custom = extensions.custom.keys().filter(|name| !own.contains(name));
+        let permits = extensions.permits.iter().map(|permit| permit.as_str().to_owned());
+        let traits = certificate.fact(OwnFact::Traits).unwrap_or_default();
+        Some(Self {
+            source_addresses: certificate
+                .critical_options()
+                .source_addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            extensions: permits
+                .chain(custom.map(|name| name.as_str().to_owned()))
+                .collect(),
+            traits: serde_json::from_str(traits).unwrap_or_default(),
+            second_factor: certificate.fact(OwnFact::MfaVerified).map(ToOwned::to_owned),
+        })
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            source_addresses,
+            extensions,
+            traits,
+            second_factor,
+        } = self;
+        let mut rows = Vec::new();
+        if !source_addresses.is_empty() {
+            rows.push(("Good from", joined(source_addresses)));
+        }
+        rows.push(("Extensions", joined(extensions)));
+        if !traits.is_empty() {
+            let traits = traits
+                .iter()
+                .map(|(name, values)| format!("{name}: {}", joined(values)));
+            rows.push(("Traits", traits.collect::<Vec<_>>().join("\n")));
+        }
+        rows.extend(second_factor.clone().map(|id| ("Second factor", id)));
+        rows
+    }
 }
 
 impl Entry {
-    fn new(profile: Profile, now: UnixSeconds) -> Self {
+    fn new(profile: Profile, certificate: Option<&str>, now: UnixSeconds) -> Self {
         let Profile {
             proxy,
             cluster,
@@ -79,6 +144,7 @@ impl Entry {
             valid_until,
             is_valid,
             is_outgoing,
+            certificate: certificate.and_then(Carried::of),
         }
     }
 }
@@ -89,13 +155,14 @@ impl StatusArgs {
         let profile = arguments
             .profile(environment)?
             .ok_or_else(Failure::not_logged_in)?;
+        let certificate = arguments.certificate(&profile, environment)?;
         let is_other = |other: &Profile| {
             other.proxy != profile.proxy && other.login.is_some() && arguments.identity.is_none()
         };
         let others = environment.home.profiles()?.into_iter().filter(is_other);
-        let others = others.map(|other| Entry::new(other, now)).collect();
+        let others = others.map(|other| Entry::new(other, None, now)).collect();
         let status = Status {
-            active: Entry::new(profile.clone(), now),
+            active: Entry::new(profile.clone(), certificate.as_deref(), now),
             others,
         };
         let is_valid = status.active.is_valid;
@@ -113,6 +180,7 @@ fn render(status: &Status, now: UnixSeconds) -> String {
         valid_until,
         is_valid,
         is_outgoing,
+        certificate,
     } = &status.active;
     let mut rows = vec![("Cluster", cluster.clone()), ("Proxy", proxy.clone())];
     match (user, valid_until) {
@@ -127,6 +195,7 @@ fn render(status: &Status, now: UnixSeconds) -> String {
                 ("Logins", joined(logins)),
                 ("Valid until", until),
             ]);
+            rows.extend(certificate.iter().flat_map(Carried::rows));
         }
         (_, _) => rows.push((
             "User",
@@ -169,7 +238,7 @@ mod tests {
         };
         let now = UnixSeconds(now);
         let status = Status {
-            active: Entry::new(profile, now),
+            active: Entry::new(profile, None, now),
             others: Vec::new(),
         };
         render(&status, now)

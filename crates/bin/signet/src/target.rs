@@ -32,7 +32,8 @@ impl Target {
         }
         Ok(Self {
             login: login.map(ToOwned::to_owned),
-            node: node.to_owned(),
+            // Names of hosts have no case (RFC 4343), and certificates are for names in lower case.
+            node: node.to_ascii_lowercase(),
             port: None,
         })
     }

@@ -25,6 +25,7 @@ pub(crate) enum AccessCommand {
 Examples:
   signetctl access explain --user alice --login root --node web-1
   signetctl access explain --user alice --resource role --verb update
+  signetctl access explain --user alice --resource user --name alice --verb read
   signetctl access explain --user alice --login root --node web-1 \\
     --format json | jq .rule")]
 pub(crate) struct ExplainArgs {
@@ -45,6 +46,9 @@ pub(crate) struct ExplainArgs {
     /// A kind of resource, instead of a node
     #[arg(long, value_name = "KIND", requires = "verb", conflicts_with_all = ["node", "login"])]
     resource: Option<String>,
+    /// One document of that kind, which conditions of rules ask about
+    #[arg(long, value_name = "NAME", requires = "resource")]
+    name: Option<String>,
     /// What is done with it: list, create, read, readnosecrets, update, delete, rotate, sign, use
     #[arg(long, requires = "resource")]
     verb: Option<Verb>,
@@ -76,6 +80,7 @@ impl ExplainArgs {
             login: self.login.clone(),
             node: self.node.clone(),
             resource,
+            name: self.name.clone(),
             verb: self.verb.map(|verb| verb.to_string()),
         }
     }
@@ -95,13 +100,15 @@ fn render(request: &ExplainRequest, answer: &ExplainAnswer) -> String {
         login,
         node,
         resource,
+        name,
         verb,
     } = request;
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     let what = if node.is_some() {
         format!("{user} as {} on {}", word(login), word(node))
     } else {
-        format!("{user}: {} {}", word(verb), word(resource))
+        let name = name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+        format!("{user}: {} {}{name}", word(verb), word(resource))
     };
     let verdict = if *allowed { "ALLOWED" } else { "DENIED" };
     let by = match (role, rule) {
@@ -152,7 +159,10 @@ mod tests {
         );
         let about_kind = request("--user alice --resource cap --verb update").unwrap();
         assert_eq!(about_kind.resource.as_deref(), Some("cluster_auth_preference"));
+        let about_one = request("--user alice --resource user --name bob --verb read").unwrap();
+        assert_eq!(about_one.name.as_deref(), Some("bob"));
         for wrong in [
+            "--user alice --login root --node web-1 --name bob",
             "--user alice",
             "--user alice --node web-1",
             "--user alice --login root",
@@ -186,6 +196,8 @@ mod tests {
         };
         let node = request("--user alice --login root --node web-1").unwrap();
         let kind = request("--user alice --resource role --verb update").unwrap();
+        let one = request("--user alice --resource role --name web --verb update").unwrap();
+        assert!(render(&one, &denied).starts_with("DENIED  alice: update role/web\n"));
         insta::assert_snapshot!(format!("{}\n{}", render(&node, &allowed), render(&kind, &denied)));
     }
 }

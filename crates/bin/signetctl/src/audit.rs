@@ -193,9 +193,12 @@ pub(crate) struct ExportArgs {
     filter: FilterArgs,
     #[command(flatten)]
     span: SpanArgs,
-    /// Write to this file, which must not exist, rather than to standard output
+    /// Write to this file, rather than to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file when it is there
+    #[arg(long, requires = "out")]
+    overwrite: bool,
 }
 
 impl AuditCommand {
@@ -381,7 +384,7 @@ impl ExportArgs {
             eprint_count(count);
             return Ok(Report::good(""));
         };
-        crate::files::refuse_existing_paths(&[path], false)?;
+        crate::files::refuse_existing_paths(&[path], self.overwrite)?;
         let cannot =
             |error: std::io::Error| Failure::local(&format!("cannot write {}", path.display()), &error);
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -394,8 +397,12 @@ impl ExportArgs {
         })
         .await?;
         file.as_file().sync_all().map_err(cannot)?;
-        file.persist_noclobber(path)
-            .map_err(|error| cannot(error.error))?;
+        let placed = if self.overwrite {
+            file.persist(path)
+        } else {
+            file.persist_noclobber(path)
+        };
+        placed.map_err(|error| cannot(error.error))?;
         Ok(Report::good(format!(
             "wrote {count} events to {}\n",
             path.display()
@@ -441,6 +448,23 @@ const POLL: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_there_is_replaced_by_the_flag_that_the_refusal_names() {
+        #[derive(clap::Parser)]
+        struct Outer {
+            #[command(flatten)]
+            export: ExportArgs,
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("day.jsonl");
+        std::fs::write(&file, "before").unwrap();
+        let refused = crate::files::refuse_existing_paths(&[&file], false).unwrap_err();
+        assert!(format!("{refused:?}").contains("--overwrite"), "{refused:?}");
+        let words = ["export", "--out", "day.jsonl", "--overwrite"];
+        let outer = <Outer as clap::Parser>::try_parse_from(words).unwrap();
+        assert!(outer.export.overwrite);
+    }
 
     #[test]
     fn moments_are_absolute_or_ago() {
@@ -492,6 +516,7 @@ mod tests {
                 message: message.to_owned(),
                 hint: None,
                 request_id: "r".to_owned(),
+                retry_after: None,
             })
         };
         assert_eq!(refused("kinds: \"x\" is none").message(), "--type: \"x\" is none");

@@ -70,7 +70,7 @@ pub(crate) async fn prove(
         ))?;
     }
     let request = BrowserCollectRequest { secret: begun.secret };
-    let collected = api_client::until_decided(async || {
+    let collected = api_client::until_decided(share, async || {
         let answer = client.browser_proof_collect(&begun.id, &request).await?;
         Ok(answer.granted)
     });
@@ -79,6 +79,13 @@ pub(crate) async fn prove(
         Ok(None) => Err(Failure::failed("nobody approved it in time").with_hint(AGAIN)),
         Err(error) => Err(not_collected(error)),
     }
+}
+
+/// What keeps many from all coming back at once. Without randomness everybody rests the longest.
+fn share() -> u16 {
+    let mut bytes = [0xff; 2];
+    let _all_ones = aws_lc_rs::rand::fill(&mut bytes);
+    u16::from_le_bytes(bytes)
 }
 
 /// What is left when nobody approved it.

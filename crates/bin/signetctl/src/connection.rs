@@ -10,6 +10,8 @@ use secrecy::SecretString;
 
 use crate::browser_proof::BrowserArgs;
 use crate::failure::Failure;
+use crate::reauthenticate::Privileged;
+use crate::reauthenticate::Purpose;
 
 /// Where the auth service is. On its own host nothing needs to be said.
 #[derive(Debug, Clone, Default, Args)]
@@ -100,6 +102,11 @@ impl ConnectionArgs {
             (None, None) => Endpoint::socket(self.socket_path(&system_environment())?),
         };
         Ok(Client::new(endpoint))
+    }
+
+    /// The same, for acts that decide who has access.
+    pub(crate) fn admin(&self) -> Result<Privileged<'_>, Failure> {
+        Ok(Privileged::new(&self.client()?, &self.browser, Purpose::Admin))
     }
 
     fn elsewhere(&self, address: &str, identity: &Path) -> Result<Endpoint, Failure> {

@@ -1,6 +1,4 @@
 use std::io::BufRead;
-use std::io::IsTerminal;
-use std::io::Write;
 
 use crate::failure::Failure;
 
@@ -29,9 +27,7 @@ pub(crate) fn confirm(what: &str, gravity: Gravity, is_confirmed: bool) -> Resul
 }
 
 /// Whether somebody is there to answer.
-pub(crate) fn is_attended() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
+pub(crate) use terminal::is_attended;
 
 /// Whoever sits at the terminal. What is shown goes to standard error, so that standard output holds the answer alone.
 pub(crate) struct Person;
@@ -39,10 +35,7 @@ pub(crate) struct Person;
 impl Person {
     /// Shows a text.
     pub(crate) fn show(&self, text: &str) -> Result<(), Failure> {
-        let mut err = std::io::stderr();
-        err.write_all(text.as_bytes())
-            .and_then(|()| err.flush())
-            .map_err(|error| Failure::local("cannot ask", &error))
+        terminal::ask_aloud(text).map_err(|error| Failure::local("cannot ask", &error))
     }
 
     /// Asks for a line; nothing when standard input ended.
@@ -59,10 +52,7 @@ impl Person {
 
 fn ask(what: &str) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::local("cannot ask for confirmation", &error);
-    let mut err = std::io::stderr();
-    write!(err, "{what}\nGo on? [y/N] ")
-        .and_then(|()| err.flush())
-        .map_err(cannot)?;
+    terminal::ask_aloud(&format!("{what}\nGo on? [y/N] ")).map_err(cannot)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {

@@ -3,7 +3,6 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
-use api_client::Client;
 use api_client::ClientError;
 use clap::Args;
 use resource::AnyDocument;
@@ -14,7 +13,7 @@ use crate::documents::in_order_of_need;
 use crate::documents::read_all;
 use crate::documents::sent;
 use crate::failure::Failure;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Privileged;
 use crate::report::Report;
 use crate::report::emit;
 
@@ -53,12 +52,13 @@ impl CreateArgs {
                 "nothing was sent; `signetctl get KIND/NAME` prints documents to compare with",
             )
         })?;
-        let client = connection.client()?;
+        // Whoever makes many is asked once who they are.
+        let acts = connection.admin()?;
         let documents = in_order_of_need(documents);
         let count = documents.len();
         for (done, document) in documents.into_iter().enumerate() {
             let shown = format!("{}/{}", document.kind(), document.metadata().name);
-            match self.write(&client, document).await {
+            match self.write(&acts, document).await {
                 Ok(what) => emit(format!("{what} {shown}\n").as_bytes())?,
                 Err(failure) if count == 1 => return Err(failure),
                 Err(failure) => {
@@ -69,14 +69,13 @@ impl CreateArgs {
         Ok(Report::good(""))
     }
 
-    async fn write(&self, client: &Client, mut document: AnyDocument) -> Result<&'static str, Failure> {
+    async fn write(&self, acts: &Privileged<'_>, mut document: AnyDocument) -> Result<&'static str, Failure> {
+        let is_singleton = document.kind().singleton_name().is_some();
         let kind = document.kind().as_str();
         let name = document.metadata().name.clone();
         if self.force {
             let request = sent(&document)?;
-            let written = privileged(client, async |client| {
-                client.put_resource(kind, name.as_str(), &request).await
-            });
+            let written = acts.act(async |client| client.put_resource(kind, name.as_str(), &request).await);
             return match written.await {
                 Ok(_) => Ok("wrote"),
                 Err(failure) if failure.code() == Some("conflict") => Err(failure.with_hint(
@@ -88,10 +87,11 @@ impl CreateArgs {
         // What is not there yet has no revision.
         document.metadata_mut().revision = None;
         let request = sent(&document)?;
-        let made = privileged(client, async |client| -> Result<_, ClientError> {
-            client.create_resource(kind, &request).await
-        });
+        let made = acts
+            .act(async |client| -> Result<_, ClientError> { client.create_resource(kind, &request).await });
         match made.await {
+            // Settings are there from the start.
+            Ok(_) if is_singleton => Ok("updated"),
             Ok(_) => Ok("created"),
             Err(failure) if failure.code() == Some("already_exists") => Err(failure.with_hint(format!(
                 "say --force to replace it, or change it with `signetctl edit {kind}/{name}`"

@@ -94,8 +94,12 @@ pub(crate) async fn get(client: &Client, named: &Named) -> Result<AnyDocument, F
             match (found.pop(), found.len()) {
                 (Some(document), 0) => Ok(document),
                 (None, _) => Err(
-                    Failure::failed(format!("there is no {} {:?}", named.kind, named.name)).with_hint(
-                        format!("`signetctl get {} --format text` lists them", named.kind.plural()),
+                    Failure::refused(format!("there is no {} {:?}", named.kind, named.name)).with_hint(
+                        if named.kind == Kind::Token {
+                            "`signetctl tokens ls` lists them"
+                        } else {
+                            "`signetctl nodes ls` lists them"
+                        },
                     ),
                 ),
                 (Some(last), _) => {

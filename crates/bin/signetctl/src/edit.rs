@@ -4,7 +4,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
-use api_client::Client;
 use clap::Args;
 use resource::AnyDocument;
 
@@ -18,7 +17,7 @@ use crate::documents::Unreadable;
 use crate::documents::read_one;
 use crate::documents::sent;
 use crate::failure::Failure;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Privileged;
 use crate::report::Report;
 
 /// Change a resource in your editor
@@ -41,8 +40,10 @@ pub(crate) struct EditArgs {
 
 impl EditArgs {
     pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
-        let client = connection.client()?;
-        let before = documents::get(&client, &self.resource).await?.without_read_only();
+        let acts = connection.admin()?;
+        let before = documents::get(&acts.client(), &self.resource)
+            .await?
+            .without_read_only();
         let file = Edited::new(&self.resource, &documents::yaml(std::slice::from_ref(&before))?)?;
         let editor = self.editor.clone().unwrap_or_else(usual_editor);
         loop {
@@ -52,7 +53,7 @@ impl EditArgs {
                     file.remove();
                     return Ok(Report::good(format!("{} is unchanged\n", self.resource.shown())));
                 }
-                Ok(Some(after)) => match write(&client, &after).await {
+                Ok(Some(after)) => match write(&acts, &after).await {
                     Ok(()) => {
                         file.remove();
                         return Ok(Report::good(format!("wrote {}\n", self.resource.shown())));
@@ -90,14 +91,13 @@ fn changed(text: &str, before: &AnyDocument) -> Result<Option<AnyDocument>, Fail
     Ok((after != *before).then_some(after))
 }
 
-async fn write(client: &Client, document: &AnyDocument) -> Result<(), Failure> {
+async fn write(acts: &Privileged<'_>, document: &AnyDocument) -> Result<(), Failure> {
     let kind = document.kind().as_str();
     let name = document.metadata().name.as_str();
     let request = sent(document)?;
-    let written = privileged(client, async |client| {
-        client.put_resource(kind, name, &request).await
-    })
-    .await;
+    let written = acts
+        .act(async |client| client.put_resource(kind, name, &request).await)
+        .await;
     match written {
         Ok(_) => Ok(()),
         Err(failure) if failure.code() == Some("conflict") => Err(failure.with_hint(format!(

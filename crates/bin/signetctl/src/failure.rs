@@ -59,6 +59,16 @@ impl Failure {
         }
     }
 
+    /// The server says no, in words: there is nothing of that name.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Refused,
+            message: message.into(),
+            hint: None,
+            code: None,
+        }
+    }
+
     /// The same with something to do about it.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self {
@@ -91,6 +101,11 @@ impl Failure {
     /// The server's stable code, when it gave one.
     pub(crate) fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// Whether what was asked for is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.kind == Kind::Refused && self.code().is_none_or(|code| code == "not_found")
     }
 
     /// Why.
@@ -173,6 +188,7 @@ mod tests {
             message: "cannot go to \"standby\" from \"init\"".to_owned(),
             hint: Some("use update_clients or rollback".to_owned()),
             request_id: "r".to_owned(),
+            retry_after: None,
         });
         assert_eq!(refused.exit_code(), 3);
         assert_eq!(

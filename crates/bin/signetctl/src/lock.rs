@@ -14,7 +14,6 @@ use crate::documents;
 use crate::documents::Named;
 use crate::documents::sent;
 use crate::failure::Failure;
-use crate::reauthenticate::privileged;
 use crate::report::Format;
 use crate::report::FormatArgs;
 use crate::report::Report;
@@ -104,13 +103,42 @@ impl LockArgs {
     pub(crate) async fn run(&self, connection: &ConnectionArgs, now: UnixSeconds) -> Result<Report, Failure> {
         let document = documents::checked(self.document(uuid::Uuid::new_v4(), now)?)?;
         let request = sent(&document)?;
-        let client = connection.client()?;
-        let made = privileged(&client, async |client| {
-            client.create_resource(Kind::Lock.as_str(), &request).await
-        })
-        .await?;
+        let acts = connection.admin()?;
+        let made = acts
+            .act(async |client| client.create_resource(Kind::Lock.as_str(), &request).await)
+            .await?;
+        // It stands already: who is locked out in an emergency is not to wait for this.
+        let unknown = self.unknown(&acts.client()).await;
+        if !unknown.is_empty() {
+            warn(&unknown);
+        }
         let made = documents::understood(made)?;
         facts(&made, self.format, |_| self.render(made.metadata()))
+    }
+
+    /// What of the target nothing has for a name now, as far as that can be told.
+    async fn unknown(&self, client: &api_client::Client) -> Vec<String> {
+        let TargetArgs {
+            user,
+            role,
+            login: _,
+            node,
+            mfa_device: _,
+        } = &self.target;
+        let mut unknown = Vec::new();
+        for (kind, name) in [(Kind::User, user), (Kind::Role, role), (Kind::Node, node)] {
+            let Some(name) = name else { continue };
+            let named = Named {
+                kind,
+                name: name.clone(),
+            };
+            if let Err(failure) = documents::get(client, &named).await
+                && failure.is_absence()
+            {
+                unknown.push(format!("no {kind} is called {:?} now", visible(name)));
+            }
+        }
+        unknown
     }
 
     fn document(&self, id: uuid::Uuid, now: UnixSeconds) -> Result<AnyDocument, Failure> {
@@ -175,12 +203,22 @@ impl LockArgs {
     }
 }
 
+/// Says on standard error that a lock may be for nobody.
+fn warn(unknown: &[String]) {
+    let text = format!(
+        "warning: {}; the lock stands, for whoever is called so later: look for a slip\n",
+        unknown.join(", and ")
+    );
+    // Nobody is left to tell when it is closed.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+}
+
 impl LocksCommand {
     pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
-        let client = connection.client()?;
+        let acts = connection.admin()?;
         match self {
             Self::Ls(LsArgs { output }) => {
-                let locks = documents::list(&client, Kind::Lock).await?;
+                let locks = documents::list(&acts.client(), Kind::Lock).await?;
                 facts(&locks, output.format, |is_wide| {
                     documents::table(Kind::Lock, &locks, is_wide)
                 })
@@ -192,9 +230,9 @@ impl LocksCommand {
                         kind: Kind::Lock,
                         name: documents::name(name)?.into(),
                     };
-                    found.push(documents::get(&client, &named).await?);
+                    found.push(documents::get(&acts.client(), &named).await?);
                 }
-                crate::rm::remove(&client, &found, false, *yes).await
+                crate::rm::remove(&acts, &found, false, *yes).await
             }
         }
     }

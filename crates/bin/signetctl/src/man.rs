@@ -96,4 +96,13 @@ takes `--auth-server HOST:PORT` and `--identity FILE`.\n\n\
         let wide = terminal::examples_too_wide(&Cli::command());
         assert_eq!(wide, Vec::<String>::new());
     }
+
+    #[test]
+    fn what_the_documents_say_to_run_is_understood() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        assert_eq!(
+            terminal::wrong_calls(&Cli::command(), PROGRAM, &root).unwrap(),
+            Vec::<String>::new()
+        );
+    }
 }

@@ -45,7 +45,7 @@ Examples:
   signetctl nodes add --ttl=5m --proxy=signet.example.com:3080
   signetctl nodes add --uses=20 --ttl=1h --format json | jq -r .command")]
 pub(crate) struct AddArgs {
-    /// What it becomes; in this version a machine joins as node
+    /// What it becomes: node, and app or db, which have no service in this version
     #[arg(
         long,
         visible_alias = "type",
@@ -101,23 +101,23 @@ impl NodesCommand {
                 facts(&nodes, output.format, |is_wide| render(&nodes, is_wide))
             }
             Self::Rm(RmArgs { names, yes }) => {
-                let client = connection.client()?;
+                let acts = connection.admin()?;
                 let mut found = Vec::new();
                 for name in names {
                     let named = Named {
                         kind: Kind::Node,
                         name: documents::name(name)?.into(),
                     };
-                    found.push(documents::get(&client, &named).await?);
+                    found.push(documents::get(&acts.client(), &named).await?);
                 }
-                crate::rm::remove(&client, &found, false, *yes).await
+                crate::rm::remove(&acts, &found, false, *yes).await
             }
         }
     }
 }
 
-/// The system roles that `signetd start --roles=…` runs on a machine that joins.
-const RUNNING: [SystemRole; 1] = [SystemRole::Node];
+/// The system roles that `signetd start --roles=…` joins in.
+const JOINING: [SystemRole; 3] = [SystemRole::Node, SystemRole::App, SystemRole::Db];
 
 /// A token and what to do with it.
 #[derive(serde::Serialize)]
@@ -131,7 +131,7 @@ struct Joining<'a> {
 impl AddArgs {
     async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
         self.check_roles()?;
-        let token = crate::tokens::make(&connection.client()?, &self.roles, &self.token).await?;
+        let token = crate::tokens::make(&connection.admin()?, &self.roles, &self.token).await?;
         let place = self.place(&token, connection.remote_host());
         let command = self.command(&token, &place)?;
         let joining = Joining {
@@ -143,17 +143,16 @@ impl AddArgs {
         })
     }
 
-    /// Refuses roles that `signetd` does not run on a machine that joins: the command would be refused there, and the token wasted.
+    /// Refuses roles that `signetd` does not join in: the command would be refused there, and the token wasted.
     fn check_roles(&self) -> Result<(), Failure> {
-        let runs = |role: &&SystemRole| RUNNING.contains(role);
-        match self.roles.iter().find(|role| !runs(role)) {
+        match self.roles.iter().find(|role| !JOINING.contains(role)) {
             None => Ok(()),
             Some(role) => Err(Failure::usage(
                 format!(
-                    "{} does not run on a machine that joins, in this version",
+                    "no machine joins as {}: the proxy runs beside the auth service, in this version",
                     role.as_str()
                 ),
-                "use --roles=node; `signetctl tokens add` makes a token alone, for any role",
+                "use --roles=node, with app and db where the machine is to have those roles",
             )),
         }
     }
@@ -218,6 +217,18 @@ impl AddArgs {
         let mut text = format!(
             "Run this on the machine, in a shell of root's. It works {uses}, {until}:\n\n{command}\n"
         );
+        let without: Vec<&str> = self
+            .roles
+            .iter()
+            .filter(|role| **role != SystemRole::Node)
+            .map(|role| role.as_str())
+            .collect();
+        if !without.is_empty() {
+            text.push_str(&format!(
+                "\nIts certificates say {} as well; in this version no service uses that.\n",
+                without.join(" and ")
+            ));
+        }
         match place {
             Place::Known(_) => {}
             Place::Guessed(address) => text.push_str(&format!(

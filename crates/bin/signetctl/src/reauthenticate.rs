@@ -20,8 +20,8 @@ const NEEDED: &str = "reauthentication_needed";
 /// What a proof is for. The server takes one for the act that it names, and for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Documents, people and machines.
-    Manage,
+    /// Documents, people and machines: deciding who has access.
+    Admin,
     /// Rotating and revoking, and the life of keys.
     Rotate,
     /// Issuing credentials.
@@ -34,7 +34,7 @@ impl Purpose {
     /// The word that the server knows it by.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Manage => "admin",
+            Self::Admin => "admin",
             Self::Rotate => "rotate",
             Self::Sign => "sign",
             Self::ReadSecrets => "read_secrets",
@@ -42,16 +42,7 @@ impl Purpose {
     }
 }
 
-/// Changes documents, people or machines. When the server wants to know anew who asks, asks them, and does it once more.
-pub(crate) async fn privileged<A>(
-    client: &Client,
-    act: impl AsyncFn(&Client) -> Result<A, ClientError>,
-) -> Result<A, Failure> {
-    let browser = BrowserArgs::default();
-    privileged_for(client, &browser, Purpose::Manage, act).await
-}
-
-/// The same for an act of another kind.
+/// Does an act. When the server wants to know anew who asks, asks them, and does it once more.
 pub(crate) async fn privileged_for<A>(
     client: &Client,
     browser: &BrowserArgs,
@@ -82,12 +73,17 @@ impl<'a> Privileged<'a> {
 }
 
 impl<Q: Questions> Privileged<'_, Q> {
+    /// The client, for what is asked besides.
+    pub(crate) fn client(&self) -> Client {
+        self.client.borrow().clone()
+    }
+
     /// Does one of them.
     pub(crate) async fn act<A>(
         &self,
         act: impl AsyncFn(&Client) -> Result<A, ClientError>,
     ) -> Result<A, Failure> {
-        let client = self.client.borrow().clone();
+        let client = self.client();
         let error = match act(&client).await {
             Err(error) if error.code() == Some(NEEDED) => error,
             answered => return Ok(answered?),

@@ -1,4 +1,3 @@
-use api_client::Client;
 use api_types::DeleteParameters;
 use clap::Args;
 use resource::AnyDocument;
@@ -10,7 +9,7 @@ use crate::console::confirm;
 use crate::documents;
 use crate::documents::Named;
 use crate::failure::Failure;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Privileged;
 use crate::report::Report;
 use crate::report::emit;
 
@@ -39,19 +38,19 @@ pub(crate) struct RmArgs {
 
 impl RmArgs {
     pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
-        let client = connection.client()?;
+        let acts = connection.admin()?;
         // All are looked up before the first is removed.
         let mut found = Vec::new();
         for named in &self.resources {
-            found.push(documents::get(&client, named).await?);
+            found.push(documents::get(&acts.client(), named).await?);
         }
-        remove(&client, &found, self.force, self.yes).await
+        remove(&acts, &found, self.force, self.yes).await
     }
 }
 
 /// Asks, and removes documents that were found: each at the revision it was found at.
 pub(crate) async fn remove(
-    client: &Client,
+    acts: &Privileged<'_>,
     found: &[AnyDocument],
     force: bool,
     is_confirmed: bool,
@@ -69,7 +68,7 @@ pub(crate) async fn remove(
                 .filter(|_| kind != Kind::Node && kind != Kind::Token),
             force,
         };
-        privileged(client, async |client| {
+        acts.act(async |client| {
             client
                 .delete_resource(kind.as_str(), name.as_str(), &parameters)
                 .await

@@ -1,4 +1,3 @@
-use api_client::Client;
 use api_types::TokenAnswer;
 use api_types::TokenRequest;
 use clap::Args;
@@ -13,7 +12,7 @@ use crate::documents::Named;
 use crate::failure::Failure;
 use crate::pairs::Pair;
 use crate::pairs::labels;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Privileged;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -39,7 +38,13 @@ Examples:
     | jq -r .token")]
 pub(crate) struct AddArgs {
     /// What whoever joins by it becomes: node, proxy, db, app
-    #[arg(long = "type", value_name = "TYPE,…", value_delimiter = ',', required = true)]
+    #[arg(
+        long = "type",
+        visible_alias = "roles",
+        value_name = "TYPE,…",
+        value_delimiter = ',',
+        required = true
+    )]
     roles: Vec<SystemRole>,
     #[command(flatten)]
     token: TokenArgs,
@@ -88,14 +93,14 @@ pub(crate) struct RmArgs {
 
 impl TokensCommand {
     pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
-        let client = connection.client()?;
+        let acts = connection.admin()?;
         match self {
             Self::Add(AddArgs { roles, token, output }) => {
-                let answer = make(&client, roles, token).await?;
+                let answer = make(&acts, roles, token).await?;
                 facts(&answer, output.format, |_| render(&answer))
             }
             Self::Ls(LsArgs { output }) => {
-                let tokens = documents::list(&client, Kind::Token).await?;
+                let tokens = documents::list(&acts.client(), Kind::Token).await?;
                 facts(&tokens, output.format, |is_wide| {
                     documents::table(Kind::Token, &tokens, is_wide)
                 })
@@ -107,9 +112,9 @@ impl TokensCommand {
                         kind: Kind::Token,
                         name: documents::name(name)?.into(),
                     };
-                    found.push(documents::get(&client, &named).await?);
+                    found.push(documents::get(&acts.client(), &named).await?);
                 }
-                crate::rm::remove(&client, &found, false, *yes).await
+                crate::rm::remove(&acts, &found, false, *yes).await
             }
         }
     }
@@ -117,7 +122,7 @@ impl TokensCommand {
 
 /// Makes a token at the server.
 pub(crate) async fn make(
-    client: &Client,
+    acts: &Privileged<'_>,
     roles: &[SystemRole],
     arguments: &TokenArgs,
 ) -> Result<TokenAnswer, Failure> {
@@ -127,7 +132,7 @@ pub(crate) async fn make(
         uses: arguments.uses,
         labels: labels(&arguments.labels)?,
     };
-    privileged(client, async |client| client.create_token(&request).await).await
+    acts.act(async |client| client.create_token(&request).await).await
 }
 
 fn render(answer: &TokenAnswer) -> String {

@@ -1,4 +1,3 @@
-use api_client::Client;
 use api_types::InviteAnswer;
 use api_types::InviteRequest;
 use clap::Args;
@@ -18,7 +17,7 @@ use crate::documents::sent;
 use crate::failure::Failure;
 use crate::pairs::Pair;
 use crate::pairs::lists;
-use crate::reauthenticate::privileged;
+use crate::reauthenticate::Privileged;
 use crate::report::FormatArgs;
 use crate::report::Report;
 use crate::report::facts;
@@ -160,32 +159,34 @@ pub(crate) struct RmArgs {
 impl UsersCommand {
     pub(crate) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
         match self {
-            Self::Add(arguments) => arguments.run(&connection.client()?).await,
+            Self::Add(arguments) => arguments.run(&connection.admin()?).await,
             Self::Ls(LsArgs { output }) => {
                 let users = documents::list(&connection.client()?, Kind::User).await?;
                 facts(&users, output.format, |is_wide| {
                     documents::table(Kind::User, &users, is_wide)
                 })
             }
-            Self::Update(arguments) => arguments.run(&connection.client()?).await,
+            Self::Update(arguments) => arguments.run(&connection.admin()?).await,
             Self::Reset(ResetArgs { name, ttl, output }) => {
+                check_ttl(*ttl)?;
                 let name = documents::name(name)?;
-                let answer = invite(&connection.client()?, &name, *ttl).await?;
+                let answer = invite(&connection.admin()?, &name, *ttl).await?;
                 facts(&answer, output.format, |_| invitation(&answer))
             }
             Self::Unlock(UnlockArgs { name }) => {
                 let name = documents::name(name)?;
-                let client = connection.client()?;
-                privileged(&client, async |client| client.unlock_user(name.as_str()).await).await?;
+                let acts = connection.admin()?;
+                acts.act(async |client| client.unlock_user(name.as_str()).await)
+                    .await?;
                 Ok(Report::good(format!("{name} may try again\n")))
             }
             Self::Rm(RmArgs { names, force, yes }) => {
-                let client = connection.client()?;
+                let acts = connection.admin()?;
                 let mut found = Vec::new();
                 for name in names {
-                    found.push(documents::get(&client, &user(name)?).await?);
+                    found.push(documents::get(&acts.client(), &user(name)?).await?);
                 }
-                crate::rm::remove(&client, &found, *force, *yes).await
+                crate::rm::remove(&acts, &found, *force, *yes).await
             }
         }
     }
@@ -215,21 +216,21 @@ fn logins(texts: &[String]) -> Vec<String> {
 }
 
 impl AddArgs {
-    async fn run(&self, client: &Client) -> Result<Report, Failure> {
+    async fn run(&self, acts: &Privileged<'_>) -> Result<Report, Failure> {
+        // Before anything is made: a user without the link that was wished for is half of what was asked.
+        check_ttl(self.ttl)?;
         let document = documents::checked(self.document()?)?;
         let name = document.metadata().name.clone();
         let request = sent(&document)?;
-        privileged(client, async |client| {
-            client.create_resource(Kind::User.as_str(), &request).await
-        })
-        .await
-        .map_err(|failure| match failure.code() {
+        acts.act(async |client| client.create_resource(Kind::User.as_str(), &request).await)
+            .await
+            .map_err(|failure| match failure.code() {
             Some("already_exists") => failure.with_hint(format!(
                 "`signetctl users update {name}` changes them, `signetctl users reset {name}` makes another link"
             )),
             Some(_) | None => failure,
         })?;
-        let answer = invite(client, &name, self.ttl).await.map_err(|failure| {
+        let answer = invite(acts, &name, self.ttl).await.map_err(|failure| {
             failure
                 .about(&format!("user {name} was made, and the link could not be"))
                 .with_hint(format!("`signetctl users reset {name}` makes one"))
@@ -263,21 +264,21 @@ impl AddArgs {
 }
 
 impl UpdateArgs {
-    async fn run(&self, client: &Client) -> Result<Report, Failure> {
+    async fn run(&self, acts: &Privileged<'_>) -> Result<Report, Failure> {
         if self.roles.is_none() && self.logins.is_none() && self.traits.is_empty() {
             return Err(Failure::usage(
                 "what is to change?",
                 "say --roles, --logins or --traits",
             ));
         }
-        let found = documents::get(client, &user(&self.name)?).await?;
+        let found = documents::get(&acts.client(), &user(&self.name)?).await?;
         let AnyDocument::User(mut user) = found.without_read_only() else {
             return Err(Failure::failed("the server sent something other than a user"));
         };
         self.apply(&mut user.spec)?;
         let name = user.metadata.name.clone();
         let request = sent(&documents::checked(AnyDocument::User(user))?)?;
-        privileged(client, async |client| {
+        acts.act(async |client| {
             client
                 .put_resource(Kind::User.as_str(), name.as_str(), &request)
                 .await
@@ -306,14 +307,30 @@ impl UpdateArgs {
     }
 }
 
-async fn invite(client: &Client, name: &ResourceName, ttl: Option<Ttl>) -> Result<InviteAnswer, Failure> {
+/// How long a link is good for at most.
+const LINK_TTL_MAX: Ttl = Ttl::from_hours(48);
+
+/// Refuses what the server would refuse of a link.
+fn check_ttl(ttl: Option<Ttl>) -> Result<(), Failure> {
+    match ttl {
+        Some(ttl) if ttl > LINK_TTL_MAX || ttl.seconds() == 0 => Err(Failure::usage(
+            format!("a link is not good for {ttl}, but for one second to {LINK_TTL_MAX}"),
+            "write --ttl=48h or less; `signetctl users reset` makes another link at any time",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn invite(
+    acts: &Privileged<'_>,
+    name: &ResourceName,
+    ttl: Option<Ttl>,
+) -> Result<InviteAnswer, Failure> {
     let request = InviteRequest {
         ttl_seconds: ttl.map(Ttl::seconds),
     };
-    privileged(client, async |client| {
-        client.invite_user(name.as_str(), &request).await
-    })
-    .await
+    acts.act(async |client| client.invite_user(name.as_str(), &request).await)
+        .await
 }
 
 /// What to hand to the user.
@@ -384,6 +401,16 @@ mod tests {
                 .is_err()
         );
         assert!(add("a/b --roles=access").document().is_err());
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_is_refused_before_the_user_is_made() {
+        for (ttl, is_good) in [("48h", true), ("1s", true), ("72h", false), ("0s", false)] {
+            let ttl = ttl.parse().ok();
+            assert!(ttl.is_some() || !is_good);
+            assert_eq!(check_ttl(ttl).is_ok(), is_good || ttl.is_none(), "{ttl:?}");
+        }
+        check_ttl(None).unwrap();
     }
 
     #[test]

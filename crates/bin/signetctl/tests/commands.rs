@@ -34,6 +34,7 @@ mod commands {
             )
             .route("/v1/rotations", post(rotate))
             .route("/v1/sign", post(sign))
+            .route("/v1/resources/user/{name}", get(user))
             .route("/v1/export", get(export))
             .route("/v1/keys/sweep", post(sweep))
             .route(
@@ -61,6 +62,16 @@ mod commands {
         Ok(Json(json!({
             "authority": "host", "from": "standby", "to": "init", "message": "Updated rotation phase to \"init\".",
         })))
+    }
+
+    async fn user(
+        axum::extract::Path(name): axum::extract::Path<String>,
+    ) -> Result<Json<Value>, (axum::http::StatusCode, Json<Value>)> {
+        if name == "alice" {
+            return Ok(Json(json!({"kind": "user"})));
+        }
+        let error = json!({"error": {"code": "not_found", "message": "no such user", "request_id": "r"}});
+        Err((axum::http::StatusCode::NOT_FOUND, Json(error)))
     }
 
     async fn sign(State(asked): State<Asked>, Json(body): Json<Value>) -> Json<Value> {
@@ -316,6 +327,27 @@ mod commands {
             sent.contains("BEGIN PUBLIC KEY") && !sent.contains("PRIVATE"),
             "{sent}"
         );
+    }
+
+    #[test]
+    fn an_identity_of_nobody_is_warned_of() {
+        let server = Server::start();
+        for (user, is_warned) in [("alice", false), ("nobody", true)] {
+            let outcome = server.run(&[
+                "auth",
+                "sign",
+                "--format=tls",
+                &format!("--user={user}"),
+                &format!("--out={user}"),
+            ]);
+            assert_eq!(outcome.code, 0, "{outcome:?}");
+            assert_eq!(
+                outcome.err.starts_with("warning: there is no user nobody"),
+                is_warned,
+                "{outcome:?}"
+            );
+            assert_eq!(outcome.err.contains("signetctl users add nobody"), is_warned);
+        }
     }
 
     #[test]

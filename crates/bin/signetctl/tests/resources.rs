@@ -15,8 +15,13 @@ mod resources {
     use axum::Router;
     use axum::extract::Path as Segments;
     use axum::extract::RawQuery;
+    use axum::extract::Request;
     use axum::extract::State;
     use axum::http::StatusCode;
+    use axum::middleware::Next;
+    use axum::middleware::from_fn_with_state;
+    use axum::response::IntoResponse;
+    use axum::response::Response;
     use axum::routing::get;
     use axum::routing::post;
     use serde_json::Value;
@@ -27,6 +32,10 @@ mod resources {
         revision: u64,
         documents: BTreeMap<(String, String), Value>,
         asked: Vec<Value>,
+        /// Whether changes ask for a proof.
+        is_guarded: bool,
+        /// What proofs were asked for.
+        proofs: Vec<Value>,
     }
 
     type Store = Arc<Mutex<Kept>>;
@@ -47,7 +56,46 @@ mod resources {
             .route("/v1/users/{name}/unlock", post(|| async { Json(Value::Null) }))
             .route("/v1/tokens", post(token))
             .route("/v1/access/explain", post(explain))
+            .layer(from_fn_with_state(Arc::clone(&store), guard))
+            .route(
+                "/v1/me",
+                get(|| async {
+                    Json(json!({
+                        "user": "eve", "roles": [], "traits": {}, "logins": [], "second_factors": [],
+                        "recovery_codes_left": 9,
+                    }))
+                }),
+            )
+            .route(
+                "/v1/me/reauthenticate/begin",
+                post(|| async { Json(json!({"challenge_id": "c", "second_factors": ["totp"]})) }),
+            )
+            .route("/v1/me/reauthenticate/browser", post(proof_begin))
+            .route(
+                "/v1/me/reauthenticate/browser/{id}",
+                post(|| async {
+                    Json(json!({"granted": {"token": "t1", "expires": "2026-03-01T12:05:00Z"}}))
+                }),
+            )
             .with_state(store)
+    }
+
+    /// Refuses changes without the proof that it gives, when it is to.
+    async fn guard(State(store): State<Store>, request: Request, next: Next) -> Response {
+        let is_guarded = store.lock().unwrap().is_guarded && request.method() != "GET";
+        let shown = request.headers().get(api_types::PRIVILEGE_HEADER);
+        if is_guarded && shown.is_none_or(|shown| shown != "t1") {
+            return refusal(StatusCode::FORBIDDEN, "reauthentication_needed").into_response();
+        }
+        next.run(request).await
+    }
+
+    async fn proof_begin(State(store): State<Store>, Json(body): Json<Value>) -> Json<Value> {
+        store.lock().unwrap().proofs.push(body);
+        Json(json!({
+            "id": "i1", "secret": "s1", "code": "BCDF-GHJK",
+            "url": "https://proxy.example.com/web/cli/i1", "expires": "2026-03-01T12:05:00Z",
+        }))
     }
 
     /// One document a page.
@@ -312,6 +360,39 @@ mod resources {
     }
 
     #[test]
+    fn a_command_asks_once_who_it_is_and_in_the_browser_where_that_is_said() {
+        let server = Server::start();
+        server.store.lock().unwrap().is_guarded = true;
+        let many: Vec<String> = (0..30)
+            .map(|number| ROLE.replace("web", &format!("web-{number}")))
+            .collect();
+        fs::write(server.place.path().join("many.yml"), many.join("---\n")).unwrap();
+        for command in [
+            &["create", "-f", "many.yml"][..],
+            &["create", "-f", "many.yml", "--force"],
+            &["rm", "role/web-1", "role/web-2", "--yes"],
+            &["edit", "role/web-3", "--editor=sed -i s/root/admin/"],
+            &["users", "add", "alice", "--roles=web-3"],
+            &["users", "update", "alice", "--roles=web-4"],
+            &["users", "reset", "alice"],
+            &["users", "unlock", "alice"],
+            &["users", "rm", "alice", "--yes"],
+            &["tokens", "add", "--type=node"],
+            &["nodes", "add"],
+            &["lock", "--user=alice"],
+        ] {
+            // Where nobody can be asked, it is refused, and says what else to do.
+            let refused = server.run(command);
+            assert_eq!(refused.code, 3, "{command:?}: {refused:?}");
+            assert!(refused.err.contains("--browser"), "{command:?}: {refused:?}");
+            let done = server.run(&[command, &["--browser", "--no-open"]].concat());
+            assert_eq!(done.code, 0, "{command:?}: {done:?}");
+            let proofs = std::mem::take(&mut server.store.lock().unwrap().proofs);
+            assert_eq!(proofs, [json!({"purpose": {"act": "admin"}})], "{command:?}");
+        }
+    }
+
+    #[test]
     fn one_bad_document_keeps_all_of_them_back() {
         let server = Server::start();
         fs::write(
@@ -413,6 +494,32 @@ mod resources {
     }
 
     #[test]
+    fn a_lock_on_nobody_stands_and_is_said_to_be_one() {
+        let server = Server::start();
+        let node = json!({
+            "kind": "node", "version": "v1", "metadata": {"name": "0d9f7a52-3a51-4c7e-9d0e-2f1c6a7b8c9d"},
+            "spec": {"hostname": "web-1"},
+        });
+        let key = (
+            "node".to_owned(),
+            "0d9f7a52-3a51-4c7e-9d0e-2f1c6a7b8c9d".to_owned(),
+        );
+        server.store.lock().unwrap().documents.insert(key, node);
+        // A lock on nobody stands, and is said to be one.
+        for (target, is_known) in [
+            ("--user=alcie", false),
+            ("--node=web-9", false),
+            ("--node=web-1", true),
+            ("--login=root", true),
+        ] {
+            let outcome = server.run(&["lock", target]);
+            assert_eq!(outcome.code, 0, "{outcome:?}");
+            assert_eq!(!outcome.err.contains("warning: no "), is_known, "{outcome:?}");
+            assert!(outcome.out.contains("locked "), "{outcome:?}");
+        }
+    }
+
+    #[test]
     fn tokens_and_nodes_are_named_as_people_do() {
         let server = Server::start();
         let put = |kind: &str, document: Value| keep(&mut server.store.lock().unwrap(), kind, document);
@@ -435,7 +542,7 @@ mod resources {
         }
         assert_eq!(server.run(&["tokens", "rm", "3b5f"]).code, 2, "there are two");
         assert_eq!(server.run(&["tokens", "rm", "3b5f9"]).code, 0);
-        assert_eq!(server.run(&["tokens", "rm", "3b5f9"]).code, 1, "it is gone");
+        assert_eq!(server.run(&["tokens", "rm", "3b5f9"]).code, 3, "it is gone");
         assert_eq!(server.run(&["nodes", "rm", "web-1"]).code, 0);
         let outcome = server.run(&["nodes", "rm", "web-2"]);
         assert_eq!(outcome.code, 2);

@@ -32,35 +32,48 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         ));
     };
     let ssh = Services::bind_ssh(&config.ssh).await?;
-    if ssh.is_none() {
+    if ssh.is_none() && join.further_roles.is_empty() {
         return Err(Failure::new(
             "there is nothing to run: `auth_service.enabled` and `ssh_service.enabled` are false",
             "enable one of them",
         ));
     }
+    for role in &join.further_roles {
+        tracing::warn!(
+            role,
+            "this version has no service for this system role: the machine joins in it, and serves nothing for it"
+        );
+    }
     let proxy = join.proxy_server.to_string();
+    // The tunnel is the SSH service's.
+    let tunnel = ssh.is_some().then(|| proxy.clone());
     let machine = Machine {
         folder: config.data_dir.join("agent"),
         address: proxy.clone(),
         cluster: None,
         joiner: joiner(join)?,
+        nearby: None,
         node_name: config.node_name.clone(),
         public_addresses: Vec::new(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
-        tunnel: Some(proxy),
+        tunnel,
+        further_roles: join.further_roles.clone(),
     };
     let (stopper, stop) = Stopper::new();
     let signals = Signals::listen()?;
     let services = Services { ssh, proxy: None };
-    let running = tokio::spawn(services::run(machine, services, stop));
+    let mut running = tokio::spawn(services::run(machine, services, stop));
     tracing::info!(proxy = %join.proxy_server, "this machine serves the cluster behind the proxy");
-    let reason = signals.asked_to_stop().await;
-    tracing::info!(reason, "stopping");
-    stopper.stop();
-    running
-        .await
-        .map_err(|error| Failure::of("the services ended unexpectedly", &error))
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        reason = signals.asked_to_stop() => {
+            tracing::info!(reason, "stopping");
+            stopper.stop();
+            running.await
+        }
+    };
+    ended.map_err(|error| Failure::of("the services ended unexpectedly", &error))?
 }
 
 /// How the machine joins; nothing when no token is given, which is needed the first time only.

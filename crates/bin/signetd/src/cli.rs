@@ -59,7 +59,7 @@ pub(crate) struct Start {
 /// counts.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Join {
-    /// The services to run here rather than those of the configuration: node
+    /// What this machine joins as, and the services that it runs rather than those of the configuration: node; app and db have none yet
     #[arg(long, value_name = "ROLES", value_delimiter = ',')]
     pub(crate) roles: Vec<String>,
     /// The proxy of the cluster to join, host:port
@@ -106,4 +106,22 @@ pub(crate) enum ConfigCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn what_the_documents_and_its_own_help_say_to_run_is_understood() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        let wrong = terminal::wrong_calls(&Cli::command(), "signetd", &root).unwrap();
+        assert_eq!(wrong, Vec::<String>::new());
+        let wrong = terminal::examples_that_do_not_parse(&Cli::command(), "signetd");
+        assert_eq!(wrong, Vec::<String>::new());
+    }
 }

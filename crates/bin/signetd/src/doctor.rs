@@ -4,6 +4,7 @@ mod checks;
 pub(crate) mod offline;
 mod public_name;
 pub(crate) mod report;
+mod web_files;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ impl Examine for Doctor {
         findings.extend(checks::health(cluster.custody()).await);
         findings.extend(self.keys().await);
         findings.extend(public_name::examine(&self.proxy, &self.data_dir).await);
+        findings.extend(web_files::examine(&self.proxy, self.clock.now()).await);
         findings.extend(self.alerts());
         findings
     }

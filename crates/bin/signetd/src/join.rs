@@ -29,16 +29,17 @@ pub(crate) fn apply(join: Join, config: &mut Config) -> Result<(), Failure> {
         };
     };
     for role in &roles {
-        match role.as_str() {
-            "node" => {}
-            other => {
-                return Err(Failure::new(
-                    format!("the role {other} does not run on a machine of its own in this version"),
-                    "use --roles=node",
-                ));
-            }
+        if !JOINABLE.contains(&role.as_str()) {
+            return Err(Failure::new(
+                format!(
+                    "no machine joins as {role}: the proxy runs beside the auth service, and there is one auth service"
+                ),
+                "use --roles=node; app and db are given as well, without a service in this version",
+            ));
         }
     }
+    // What is chosen on no command line is what the configuration has run here: the SSH service.
+    let is_node = roles.is_empty() || roles.iter().any(|role| role == "node");
     let text = document(&proxy, token.as_deref(), &ca_pin, nodename.as_deref(), &labels)?;
     let named = config::load(&text, &crate::host::environment()).map_err(|error| {
         let problems: Vec<String> = error
@@ -51,14 +52,22 @@ pub(crate) fn apply(join: Join, config: &mut Config) -> Result<(), Failure> {
             "`signetctl nodes add` prints a command that can",
         )
     })?;
-    config.join = named.join;
+    config.join = named.join.map(|mut join| {
+        join.further_roles = roles.into_iter().filter(|role| role != "node").collect();
+        join.further_roles.sort_unstable();
+        join.further_roles.dedup();
+        join
+    });
     config.node_name = named.node_name.or_else(|| config.node_name.take());
     config.auth.is_enabled = false;
     config.proxy.is_enabled = false;
-    config.ssh.is_enabled = true;
+    config.ssh.is_enabled = is_node;
     config.ssh.labels.extend(named.ssh.labels);
     Ok(())
 }
+
+/// The system roles that a machine may join in.
+const JOINABLE: [&str; 3] = ["node", "app", "db"];
 
 /// The flags as a configuration. Values are written as JSON texts, which YAML reads as they are.
 fn document(

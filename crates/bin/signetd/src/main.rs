@@ -13,6 +13,7 @@ mod failure;
 mod greeting;
 mod host;
 mod join;
+mod local;
 mod log_check;
 mod logging;
 mod open_files;

@@ -4,6 +4,7 @@ mod machine;
 pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod public_certificate;
+pub(crate) mod web_files;
 
 pub(crate) use machine::Machine;
 pub(crate) use machine::Services;

@@ -6,12 +6,8 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use agent::AgentError;
-use agent::Joiner;
-use api_access::Access;
 use api_http::AttemptLimits;
 use api_http::AttemptRate;
 use api_http::ConnectionLimits;
@@ -23,10 +19,6 @@ use api_http::Service;
 use api_http::ServiceParts;
 use api_http::Stopper;
 use api_http::TlsListener;
-use api_types::JoinAnswer;
-use api_types::JoinRequest;
-use api_types::SecretText;
-use async_trait::async_trait;
 use cluster::Cluster;
 use cluster::Parts;
 use cluster::Settings;
@@ -65,6 +57,7 @@ use crate::host::SystemClock;
 use crate::host::SystemEntropy;
 use crate::host::VERSION;
 use crate::host::host_name;
+use crate::local;
 use crate::log_check;
 use crate::log_check::AnchorError;
 use crate::log_check::LogCheck;
@@ -73,8 +66,10 @@ use crate::open_files;
 use crate::services;
 use crate::services::Services;
 use crate::services::node;
+use crate::services::proxy;
 use crate::services::proxy::Listeners;
 use crate::services::public_certificate::PublicCertificate;
+use crate::services::web_files::WebFiles;
 use crate::tick::Ticker;
 
 /// Threads for the network and the use cases. Signatures and storage have threads of their own.
@@ -260,20 +255,39 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     let services = Services {
         ssh,
         proxy: proxy.map(|proxy| {
-            let public = PublicCertificate::wished(config, &cluster);
-            proxy.serving(&config.proxy, public, Arc::clone(&front), hand_over, web_router)
+            let certificate = proxy::Certificate {
+                files: WebFiles::configured(config, &cluster),
+                acme: PublicCertificate::wished(config, &cluster),
+            };
+            proxy.serving(
+                certificate,
+                &machine.clock,
+                Arc::clone(&front),
+                hand_over,
+                web_router,
+            )
         }),
     };
     let is_any = services.ssh.is_some() || services.proxy.is_some();
     let folder = config.data_dir.join("agent");
     if is_any {
-        note_own(&access, &folder).await;
+        local::note(&access, &folder).await;
+        running.spawn(local::watch(
+            Arc::clone(&cluster),
+            Arc::clone(access.enrollment()),
+            folder.clone(),
+            stop.clone(),
+        ));
+    }
+    if let Some(proxy) = &services.proxy {
+        access.enrollment().follow_tunnels(proxy.tunnels());
     }
     let own = services::Machine {
         folder,
         address: reached_here(api_address).to_string(),
         cluster: Some(cluster.name().to_string()),
-        joiner: Some(Arc::new(LocalJoiner {
+        nearby: Some(Arc::new(local::Beside(Arc::clone(&access)))),
+        joiner: Some(Arc::new(local::LocalJoiner {
             access,
             roles: services.roles(),
         })),
@@ -281,11 +295,12 @@ async fn serve(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
         public_addresses: services::public_addresses(&config.proxy),
         clock: Arc::clone(&machine.clock),
         entropy: Arc::clone(&machine.entropy),
+        further_roles: Vec::new(),
         tunnel: None,
     };
     let services = tokio::spawn(async move {
-        if is_any {
-            services::run(own, services, services_stop).await;
+        if is_any && let Err(failure) = services::run(own, services, services_stop).await {
+            tracing::error!(error = %failure, "the proxy and the SSH service of this machine do not serve");
         }
     });
     let ticker = Ticker {
@@ -362,38 +377,6 @@ fn reached_here(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
         IpAddr::V4(_) | IpAddr::V6(_) => address,
-    }
-}
-
-/// Notes which machine is this process's own: one of an earlier version joined before that was noted.
-async fn note_own(access: &Access, folder: &Path) {
-    let Ok(Some(host_id)) = agent::Agent::stored_host_id(folder) else {
-        // It joins now, or says at its start what is wrong with its identity.
-        return;
-    };
-    if let Err(error) = access.enrollment().note_own(&host_id).await {
-        tracing::warn!(error = %chain(&error), "it could not be noted which machine is this process's own");
-    }
-}
-
-/// Lets this machine join the cluster of its own process.
-struct LocalJoiner {
-    access: Arc<Access>,
-    roles: Vec<String>,
-}
-
-#[async_trait]
-impl Joiner for LocalJoiner {
-    async fn secret(&self) -> Result<SecretText, AgentError> {
-        api_access::local_token(&self.access, &self.roles)
-            .await
-            .map_err(|error| AgentError::NotLetIn(chain(&error)))
-    }
-
-    async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, AgentError> {
-        api_access::join_directly(&self.access, request.clone())
-            .await
-            .map_err(|error| AgentError::NotLetIn(chain(&error)))
     }
 }
 

@@ -687,3 +687,33 @@ fn the_doctor_says_why_a_server_does_not_start() {
     let (is_good, said) = doctor(&place, "text");
     assert!(!is_good && said.contains("sealing.key is missing"), "{said}");
 }
+
+#[test]
+fn a_machine_that_can_never_join_says_what_to_run_and_ends() {
+    let folder = TempDir::with_prefix("signetd-").unwrap();
+    let ssh = folder.path().join("signet.yaml");
+    fs::write(&ssh, "ssh_service: {listen_addr: '127.0.0.1:0'}\n").unwrap();
+    let start = |roles: &str| {
+        let mut command = signetd();
+        command
+            .args(["start", "--proxy=127.0.0.1:1", roles, "--config"])
+            .arg(&ssh);
+        command.arg("--data-dir").arg(folder.path().join("data"));
+        command.env("HOME", folder.path()).env_remove("SIGNET_TOKEN");
+        command.output().unwrap()
+    };
+    let told = failure(&start("--roles=node"));
+    assert!(told.contains("this machine cannot join the cluster"), "{told}");
+    assert!(told.contains("signetctl nodes add"), "{told}");
+    // What has no service yet is said, and is no reason not to start.
+    let told = failure(&start("--roles=node,app,db"));
+    for role in ["app", "db"] {
+        assert!(
+            told.contains(&format!("role=\"{role}\"")) || told.contains(&format!("role={role}")),
+            "{told}"
+        );
+    }
+    assert!(told.contains("cannot join"), "{told}");
+    let told = failure(&start("--roles=proxy"));
+    assert!(told.contains("no machine joins as proxy"), "{told}");
+}

@@ -51,7 +51,10 @@ impl AccessSet {
     /// What each role says to a request of the API. The decision is [`AccessSet::may`].
     pub fn explain_may(&self, resource: &str, verb: Verb, context: &WhereContext<'_>) -> Vec<String> {
         let mut lines = self.explain();
-        lines.push(format!("request: {verb} {resource}"));
+        lines.push(match context.resource {
+            Some(document) => format!("request: {verb} {resource}/{}", document.name),
+            None => format!("request: {verb} {resource}"),
+        });
         let facts = self.facts(resource, context);
         for borne in &self.roles {
             let mut says = Vec::new();
@@ -64,9 +67,11 @@ impl AccessSet {
                 if rule.permits(verb, &facts) {
                     says.push(format!("spec.allow.rules[{index}] permits it"));
                 } else if rule.permits_some(resource, verb) {
-                    says.push(format!(
-                        "spec.allow.rules[{index}] would permit it, but its condition is not true"
-                    ));
+                    let but = match context.resource {
+                        Some(_) => "its condition is not true",
+                        None => "its condition is not true while no document is named",
+                    };
+                    says.push(format!("spec.allow.rules[{index}] would permit it, but {but}"));
                 }
             }
             if says.is_empty() {

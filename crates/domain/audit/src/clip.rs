@@ -43,6 +43,19 @@ pub fn clipped(text: String, bytes_max: usize) -> String {
 }
 
 impl AuditEvent {
+    /// A request that was refused, at no host in particular.
+    pub const fn denied(action: String, reason: String) -> Self {
+        Self::AccessDenied {
+            action,
+            reason,
+            login: None,
+            claimed: None,
+            sid: None,
+            server_id: None,
+            server_hostname: None,
+        }
+    }
+
     /// The event with each of its texts [`clipped`]: what somebody elsewhere wrote must not be what keeps it out of the log. Lists keep
     /// all their texts.
     #[must_use]

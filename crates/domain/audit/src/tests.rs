@@ -289,10 +289,7 @@ fn too_large_an_event_is_refused_and_the_largest_fits() {
         seal(&started(&"x".repeat(LINE_BYTES_MAX - overhead + 1)), Head::EMPTY),
         Err(TooLarge)
     );
-    let many = AuditEvent::AccessDenied {
-        action: "x".repeat(60_000),
-        reason: "y".repeat(60_000),
-    };
+    let many = AuditEvent::denied("x".repeat(60_000), "y".repeat(60_000));
     assert_eq!(seal(&envelope(Actor::System, many), Head::EMPTY), Err(TooLarge));
 }
 

@@ -11,9 +11,15 @@
 //! themselves, idle or busy, and somebody who holds one and is being served is never sent away.
 //!
 //! Nothing here knows the time: who came, or was served, later is later.
+//!
+//! Who does things one after the other takes no places: how fast they may is a [`Rate`], and what is left of it a [`Bucket`].
+
+mod bucket;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+pub use bucket::{Bucket, Empty, Rate, Shares};
 
 /// How many places there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

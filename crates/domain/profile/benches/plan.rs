@@ -56,6 +56,7 @@ fn x509(criterion: &mut Criterion) {
         logins: principals(&["root", "alice"]),
         traits: BTreeMap::from([("team".to_owned(), vec!["infra".to_owned()])]),
         mfa_device: None,
+        pinned_to: None,
     };
     let key = Signer::generate(KeyAlgorithm::EcdsaP256).public_key();
     let serial = Serial::from_random([1; 16]);

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use key::PublicKey;
 use names::ClusterName;
@@ -49,6 +50,8 @@ pub enum X509Request {
         traits: BTreeMap<String, Vec<String>>,
         /// The id of the second factor that was given for it, when one was.
         mfa_device: Option<String>,
+        /// The only address it is good from, when it is pinned to one.
+        pinned_to: Option<IpAddr>,
     },
     /// A database server.
     DatabaseServer {
@@ -261,6 +264,7 @@ fn identity(request: &X509Request, cluster: &ClusterName) -> Result<Option<Ident
         principals: principals.to_vec(),
         traits: traits.clone(),
         mfa_device: None,
+        pinned_to: None,
     };
     match request {
         X509Request::Host { names, roles } => {
@@ -281,10 +285,13 @@ fn identity(request: &X509Request, cluster: &ClusterName) -> Result<Option<Ident
             logins,
             traits,
             mfa_device,
+            pinned_to,
         } => {
             let user = of(IdentityKind::User, name(user.as_str())?, roles, logins, traits);
             Ok(Some(Identity {
                 mfa_device: mfa_device.clone(),
+                // One way of writing an address, so that it is compared with what connections show.
+                pinned_to: pinned_to.map(|address| address.to_canonical()),
                 ..user
             }))
         }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use names::ClusterName;
 use names::Principal;
@@ -43,6 +44,9 @@ pub struct Identity {
     /// The id of the second factor that was given for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa_device: Option<String>,
+    /// The only address it is accepted from; none means any. An identity whose pin is no address is none that is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_to: Option<IpAddr>,
 }
 
 /// The version of the identity extension.
@@ -92,6 +96,12 @@ impl TryFrom<u32> for IdentityVersion {
 }
 
 impl Identity {
+    /// Whether it is accepted from an address. An IPv4 address mapped into IPv6 is the IPv4 address that it is.
+    pub fn is_good_from(&self, address: IpAddr) -> bool {
+        self.pinned_to
+            .is_none_or(|pin| pin.to_canonical() == address.to_canonical())
+    }
+
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, BuildError> {
         let json = serde_json::to_vec(self).map_err(|_| unencodable("the identity", "has no JSON form"))?;
         if json.len() > MAXIMUM_IDENTITY_LENGTH {

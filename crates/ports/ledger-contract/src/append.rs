@@ -218,10 +218,7 @@ async fn the_longest_line_fits_and_a_longer_one_is_refused(opened: &mut Stage) -
     let ledger = opened.ledger();
     let denied = |reason: String| {
         let mut envelope = started("");
-        envelope.event = AuditEvent::AccessDenied {
-            action: "a".to_owned(),
-            reason,
-        };
+        envelope.event = AuditEvent::denied("a".to_owned(), reason);
         event(envelope)
     };
     ledger.append(vec![denied(String::new())]).await?;

@@ -44,10 +44,7 @@ pub(crate) fn denied(user: &str, seconds: i64) -> Envelope {
             user: user.to_owned(),
             remote: "127.0.0.1:1".to_owned(),
         },
-        event: AuditEvent::AccessDenied {
-            action: "export".to_owned(),
-            reason: "not allowed".to_owned(),
-        },
+        event: AuditEvent::denied("export".to_owned(), "not allowed".to_owned()),
         ..started("")
     }
 }

@@ -121,6 +121,7 @@ fn x509_issue(subject_key: &PublicKey) -> IssueX509 {
             logins: Vec::new(),
             traits: std::collections::BTreeMap::new(),
             mfa_device: None,
+            pinned_to: None,
         },
         subject_key: subject_key.clone(),
         ttl: None,

@@ -43,6 +43,9 @@ pub struct Settings {
     pub is_whole: bool,
     /// `proxy_service.acme`; only for a whole cluster.
     pub acme: Option<Acme>,
+    /// The port where the proxy listens behind a balancer, which is at the public port and says where clients come from; only for a whole
+    /// cluster.
+    pub behind: Option<u16>,
     /// `signet.storage.path`; inside the data directory when `None`.
     pub storage: Option<PathBuf>,
     /// Variables for the daemon. It sees no other but `PATH` and a `HOME` of its own.
@@ -103,6 +106,7 @@ impl Default for Settings {
             former_keys: Vec::new(),
             is_whole: false,
             acme: None,
+            behind: None,
             storage: None,
             environment: Vec::new(),
         }
@@ -162,6 +166,7 @@ impl Settings {
             former_keys,
             is_whole,
             acme,
+            behind,
             storage,
             environment: _,
         } = self;
@@ -178,6 +183,11 @@ impl Settings {
                 &mut text,
                 &format!("proxy_service:\n  ssh_listen_addr: \"{listen}:{jump}\""),
             );
+            if let Some(port) = behind {
+                line(&mut text, &format!("  web_listen_addr: 127.0.0.1:{port}"));
+                line(&mut text, "  proxy_protocol: on");
+                line(&mut text, "  trusted_balancers: [127.0.0.0/8]");
+            }
             if let Some(Acme { uri, ca_file }) = acme {
                 let ca_file = ca_file.display();
                 line(

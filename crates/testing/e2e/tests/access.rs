@@ -292,27 +292,61 @@ fn privileged_acts_from_elsewhere_want_a_password_and_a_second_factor_anew() {
         "--roles=editor",
         &forged_out,
     ];
-    for act in [&rotate[..], &sign[..]] {
+    // So do a link for a new password, her own included, and documents.
+    let three = signet.directory().join("three.yaml");
+    let role = |name: &str| {
+        format!("kind: role\nversion: v1\nmetadata: {{name: {name}}}\nspec: {{allow: {{logins: [root]}}}}\n")
+    };
+    std::fs::write(&three, ["one", "two", "three"].map(role).join("---\n")).unwrap();
+    let three = three.display().to_string();
+    let create = ["create", "-f", &three];
+    let made = || ["role.created", "user.invite.create"].map(|name| signet.events(name).len());
+    let before = made();
+    for act in [
+        &rotate[..],
+        &sign[..],
+        &["users", "reset", "alice"],
+        &["users", "update", "alice", "--roles=editor"],
+        &create[..],
+    ] {
         let refused = signet.ctl_remote(&identity, act);
         assert_eq!(refused.code, 3, "{act:?}: {}", refused.text());
+        assert!(
+            refused.stderr.contains("--browser"),
+            "{act:?}: {}",
+            refused.text()
+        );
     }
     assert_eq!(signet.status().authority("user").phase, "standby");
     assert!(!forged.exists());
+    assert_eq!(made(), before);
 
     // 3. In a terminal it asks for both, and does it.
-    let mut terminal = signet.ctl_remote_in_terminal("rotate", &identity, &rotate);
-    let _asked = terminal.until_says("assword");
-    terminal.tell(PASSWORD);
-    let _asked = terminal.until_says("ode");
-    let Code::Recovery(code) = alice.recovery_code() else {
-        unreachable!()
+    let mut prove = |name: &str, act: &[&str]| {
+        let mut terminal = signet.ctl_remote_in_terminal(name, &identity, act);
+        let _asked = terminal.until_says("assword");
+        terminal.tell(PASSWORD);
+        let _asked = terminal.until_says("ode");
+        let Code::Recovery(code) = alice.recovery_code() else {
+            unreachable!()
+        };
+        terminal.tell(&code);
+        let done = terminal.outcome();
+        assert_eq!(done.code, 0, "{}\n{}", done.text(), signet.log());
     };
-    terminal.tell(&code);
-    let done = terminal.outcome();
-    assert_eq!(done.code, 0, "{}\n{}", done.text(), signet.log());
+    prove("rotate", &rotate);
     assert_eq!(signet.status().authority("user").phase, "init");
-    let _event = signet.event(
-        "privilege_token.create",
-        &[("user", "alice"), ("success", "true")],
-    );
+    let proven = |purpose: &str| {
+        let of_alice = [("user", "alice"), ("success", "true"), ("purpose", purpose)];
+        signet.event("privilege_token.create", &of_alice)
+    };
+    let _event = proven("rotate");
+
+    // 4. However many documents there are, it asks once.
+    prove("create", &create);
+    assert_eq!(made(), [before[0] + 3, before[1]]);
+    let _event = proven("admin");
+    assert_eq!(signet.events("privilege_token.create").len(), 2);
+    prove("reset", &["users", "reset", "alice"]);
+    assert_eq!(made(), [before[0] + 3, before[1] + 1]);
 }

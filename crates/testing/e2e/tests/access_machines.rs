@@ -3,16 +3,15 @@
 #![cfg(test)]
 
 use std::fs;
+use std::io::Write as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use e2e::{CLUSTER, Clock, EVENT_PATIENCE, HOST, Joining, Machine, Person, Settings, Signet, text_at};
+use e2e::{CLUSTER, EVENT_PATIENCE, HOST, Joining, Machine, Person, Prepared, Settings, Signet, text_at};
 use parts::openssl::certificate_text;
 use parts::process::wait_until;
 use parts::ssh::ssh_keygen_list;
-
-/// A machine that was not heard of for longer than ten minutes is offline.
-const OFFLINE_AFTER: Duration = Duration::from_secs(601);
 
 /// Waits until a machine's log has a text.
 fn says(machine: &Machine, text: &str) {
@@ -29,8 +28,7 @@ fn says(machine: &Machine, text: &str) {
 
 #[test]
 fn a_machine_joins_once_by_its_token_and_is_reached_until_it_is_removed() {
-    let clock = Clock::new();
-    let signet = Signet::start_by(&clock, Settings::whole());
+    let signet = Signet::start(Settings::whole());
     let alice = Person::logged_in(&signet, "alice", "access");
     let joining = Joining::new(&signet, &["--ttl=5m", "--labels", "env=lab"]);
 
@@ -55,13 +53,27 @@ fn a_machine_joins_once_by_its_token_and_is_reached_until_it_is_removed() {
     );
     let _event = signet.event("session.end", &[("user", "alice"), place, ("exit_code", "0")]);
 
-    // 3. The token was good once.
+    // 3. What is written of it can be given back, with an address for the proxy to dial as well.
+    let document = format!("node/{host_id}");
+    let shown = signet.ok(&["get", &document]);
+    let file = signet.directory().join("lab-1.yaml");
+    std::fs::write(&file, &shown).unwrap();
+    let file = file.display().to_string();
+    signet.ok(&["create", "--force", &file]);
+    let described = "sed -i 's/^metadata:/metadata:\\n  description: rack 7/'";
+    signet.ok(&["edit", "node/lab-1", "--editor", described]);
+    assert!(signet.ok(&["get", &document]).contains("rack 7"));
+    let hidden = "sed -i 's/^  hostname:.*/  hostname: other/'";
+    let refused = signet.ctl(&["edit", &document, "--editor", hidden]);
+    assert!(refused.text().contains("spec.hostname"), "{}", refused.text());
+
+    // 4. The token was good once.
     let late = Machine::start(&signet, "late", &joining);
     let _event = signet.event("instance.join", &[("node_name", "late"), ("success", "false")]);
     assert!(alice.host("late").is_none(), "{}", late.log());
     drop(late);
 
-    // 4. Everything but the machine starts again: the tunnel comes back by itself. So it does when the machine dies.
+    // 5. Everything but the machine starts again: the tunnel comes back by itself. So it does when the machine dies.
     let signet = signet.restart(|_settings| {});
     assert!(lab.is_running());
     alice.reaches(&signet, &lab);
@@ -69,12 +81,12 @@ fn a_machine_joins_once_by_its_token_and_is_reached_until_it_is_removed() {
     alice.reaches(&signet, &lab);
     assert_eq!(alice.sees(&signet, "lab-1")["host_id"], host_id);
 
-    // 5. Stopped, it is offline when it has not been heard of for ten minutes, and online as soon as it is started again.
-    let is_online = || alice.host("lab-1").unwrap()["online"].clone();
+    // 6. Dead, it is offline as soon as its tunnel is gone, and online as soon as it is started again.
     lab.kill();
-    assert_eq!(is_online(), true, "it was heard of a moment ago");
-    clock.set_ahead(OFFLINE_AFTER);
-    assert_eq!(is_online(), false);
+    let gone = wait_until(Instant::now() + EVENT_PATIENCE, || {
+        (alice.host("lab-1").unwrap()["online"] == false).then_some(())
+    });
+    assert!(gone.is_some(), "it is still listed as online");
     let listed = alice.ok(&["ls"]);
     let row = listed.lines().find(|line| line.starts_with("lab-1"));
     assert!(row.is_some_and(|row| row.contains("offline")), "{listed}");
@@ -82,7 +94,7 @@ fn a_machine_joins_once_by_its_token_and_is_reached_until_it_is_removed() {
     assert_eq!(alice.sees(&signet, "lab-1")["host_id"], host_id);
     alice.reaches(&signet, &lab);
 
-    // 6. Removed, it is cut off, a live session as well, and nothing brings its id back.
+    // 7. Removed, it is cut off, a live session as well, and nothing brings its id back.
     let mut live = alice.ssh_dialogue("live", "lab-1", "echo begun; cat");
     let _said = live.until_says("begun");
     signet.ok(&["nodes", "rm", "lab-1", "--yes"]);
@@ -95,8 +107,76 @@ fn a_machine_joins_once_by_its_token_and_is_reached_until_it_is_removed() {
     assert!(alice.host("lab-1").is_none());
     assert_eq!(alice.ssh(host_id, "true").code, 255);
 
-    // 7. The cluster's own host was never in the way.
+    // 8. The cluster's own host was never in the way, and is no host to be removed.
     assert_eq!(alice.ssh(HOST, "true").code, 0);
+    let refused = signet.ctl(&["nodes", "rm", HOST, "--yes"]);
+    assert!(refused.text().contains("own machine"), "{}", refused.text());
+    assert_eq!(alice.ssh(HOST, "true").code, 0);
+}
+
+/// Where everybody comes from, as a balancer says.
+const OUTSIDE: &str = "203.0.113.9";
+
+/// A balancer that passes TCP on and says, by the PROXY protocol, where each client comes from.
+fn balance(from: u16, to: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", from)).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let client_port = client.peer_addr()?.port();
+                let mut proxy = TcpStream::connect(("127.0.0.1", to))?;
+                proxy.write_all(
+                    format!("PROXY TCP4 {OUTSIDE} 198.51.100.1 {client_port} 443\r\n").as_bytes(),
+                )?;
+                let (mut from_client, mut to_proxy) = (client.try_clone()?, proxy.try_clone()?);
+                std::thread::spawn(move || {
+                    let _ended = std::io::copy(&mut from_client, &mut to_proxy);
+                    to_proxy.shutdown(Shutdown::Write)
+                });
+                let mut client = client;
+                let _ended = std::io::copy(&mut proxy, &mut client);
+                client.shutdown(Shutdown::Both)
+            });
+        }
+    });
+}
+
+#[test]
+fn behind_a_balancer_everybody_comes_from_where_it_says_and_a_machine_is_locked_by_its_name() {
+    let behind = parts::port::free().unwrap();
+    let prepared = Prepared::new(Settings {
+        behind: Some(behind.number()),
+        ..Settings::whole()
+    });
+    balance(prepared.web_port(), behind.number());
+    let signet = prepared.start();
+    let from_outside = |event: &str, fields: &[(&str, &str)]| {
+        let remote = signet.event(event, fields).text("addr.remote");
+        assert!(remote.starts_with(OUTSIDE), "{event}: {remote}");
+    };
+
+    // 1. People: the pages and the API, the proxy, and the host in the proxy's process, which ends SSH itself.
+    let alice = Person::logged_in(&signet, "alice", "access");
+    from_outside("user.login", &[("user", "alice"), ("success", "true")]);
+    assert_eq!(alice.ssh(HOST, "true").code, 0);
+    from_outside("session.connect", &[("user", "alice"), ("success", "true")]);
+    from_outside("session.start", &[("user", "alice")]);
+
+    // 2. Machines, and sessions through their tunnels.
+    let joining = Joining::new(&signet, &["--ttl=5m"]);
+    let lab = Machine::start(&signet, "lab-1", &joining);
+    let row = alice.sees(&signet, "lab-1");
+    let place = ("server_id", row["host_id"].as_str().unwrap());
+    alice.reaches(&signet, &lab);
+    from_outside("instance.join", &[("node_name", "lab-1")]);
+    from_outside("tunnel.open", &[place]);
+    from_outside("session.start", &[("user", "alice"), place]);
+
+    // 3. Locked by its name, the machine loses its tunnel at once, and does not get it back while the lock is there.
+    signet.ok(&["lock", "--node=lab-1", "--message=stolen"]);
+    let _cut = signet.event("tunnel.close", &[place, ("reason", "cut")]);
+    assert_ne!(alice.ssh("lab-1", "true").code, 0);
+    says(&lab, "lets nobody in");
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn x509_request(word: &str, fields: &[&str]) -> Option<X509Request> {
                 .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
                 .collect::<BTreeMap<_, _>>(),
             mfa_device: None,
+            pinned_to: None,
         },
         "db" => X509Request::DatabaseServer {
             names: all(fields),

@@ -221,7 +221,7 @@ fn admission(certificate: &Arc<Certificate>) -> Admission {
 
 fn denied<T: std::fmt::Debug>(answer: Result<T, NotAdmitted>) -> String {
     match answer.unwrap_err() {
-        NotAdmitted::Denied(reason) => reason.0,
+        NotAdmitted::Denied(reason) | NotAdmitted::Told(reason) => reason.0,
         NotAdmitted::SecondFactor { reason, .. } => panic!("asked for a second factor: {reason}"),
     }
 }
@@ -472,6 +472,7 @@ async fn a_host_has_a_tunnel_until_it_is_removed() {
     let world = World::new(Says::default());
     let agent = tunnel::Agent {
         host: tunnel::HostId::parse(HERE).unwrap(),
+        name: Some("web-1".to_owned()),
         roles: Vec::new(),
         serial: "07".to_owned(),
         issuer: world.known.borrow().user_keys[0].spki_sha256(),
@@ -498,6 +499,20 @@ async fn a_host_has_a_tunnel_until_it_is_removed() {
     known.removed_hosts.insert(ELSEWHERE.to_owned());
     world.known.send_replace(Arc::new(known.clone()));
     assert_eq!(world.proxy.host_may(&agent), Ok(()), "another was removed");
+    // A lock names a host by what it is called, or by its id.
+    let locked = |node: &str| {
+        let mut known = known.clone();
+        let lock = json!({
+            "kind": "lock", "version": "v1", "metadata": {"name": "lock-1"}, "spec": {"target": {"node": node}},
+        });
+        known.locks = vec![serde_json::from_value(lock).unwrap()];
+        world.known.send_replace(Arc::new(known));
+        world.proxy.host_may(&agent)
+    };
+    assert_eq!(locked("web-2"), Ok(()), "another is locked");
+    for node in ["web-1", HERE] {
+        assert_eq!(locked(node), Err("the lock lock-1 is on it".to_owned()));
+    }
     known.removed_hosts.insert(HERE.to_owned());
     world.known.send_replace(Arc::new(known));
     is_refused("removed");

@@ -26,6 +26,7 @@ fn answer(status: u16) -> ClientError {
             message,
             hint: None,
             request_id,
+            retry_after: None,
         }
     } else {
         ClientError::Fault {
@@ -34,6 +35,7 @@ fn answer(status: u16) -> ClientError {
             message,
             hint: None,
             request_id,
+            retry_after: None,
         }
     }
 }

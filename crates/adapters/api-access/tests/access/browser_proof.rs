@@ -132,6 +132,23 @@ async fn an_act_is_approved_in_a_browser_for_the_certificate_that_asked() {
 }
 
 #[tokio::test]
+async fn who_has_access_is_decided_with_one() {
+    let world = World::new().await;
+    let alice = world.person("alice", &["editor"]).await;
+    let reset = || Ask::post_nothing("/v1/users/alice/invite");
+    let needed = "reauthentication_needed";
+    world.ask(&alice.peer, reset()).await.is(403, needed);
+    let for_other = world.proof_of_alice(&alice, &act("rotate")).await;
+    let tried = world.ask(&alice.peer, reset().proved_by(&for_other)).await;
+    tried.is(403, needed);
+    let proof = world.proof_of_alice(&alice, &act("admin")).await;
+    world.ask(&alice.peer, reset().proved_by(&proof)).await.ok();
+    let collected = world.events("privilege_token.collect");
+    let told: Vec<_> = collected.iter().map(|event| &event["purpose"]).collect();
+    assert_eq!(told, [&json!("rotate"), &json!("admin")]);
+}
+
+#[tokio::test]
 async fn second_factors_are_changed_with_one() {
     let world = World::new().await;
     let alice = world.person("alice", &["access"]).await;
@@ -199,7 +216,7 @@ async fn a_session_is_opened_with_one() {
 async fn nobody_waits_whom_it_is_not_for() {
     let world = World::new().await;
     let alice = world.person("alice", &["editor"]).await;
-    for word in ["", "admin", "session"] {
+    for word in ["", "everything", "session"] {
         world.begins(&alice.peer, &act(word)).await.is(400, "malformed");
     }
     for odd in [json!(null), json!({}), json!({"purpose": "rotate"})] {

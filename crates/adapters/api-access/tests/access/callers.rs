@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::world::Answer;
 use crate::world::Ask;
+use crate::world::HERE;
 use crate::world::World;
 use crate::world::join_request;
 use crate::world::lock;
@@ -151,6 +152,33 @@ fn may_machine(callers: Callers, role: &str) -> bool {
         Callers::Machines(roles) => roles.is_empty() || roles.contains(&role),
         Callers::Everybody(_) | Callers::People | Callers::PeopleAndOperator | Callers::Rules(_) => false,
     }
+}
+
+#[tokio::test]
+async fn a_pinned_certificate_opens_nothing_from_another_address() {
+    let world = World::new().await;
+    world.add_user("eve", &["editor"]).await;
+    let elsewhere = Some([192, 0, 2, 2].into());
+    let elsewhere = world.carrying_pinned("eve", &["editor"], &[], elsewhere).await;
+    for route in AccessRoute::ALL.into_iter().filter(|route| !route.is_public()) {
+        let answer = world.ask(&elsewhere, ask(route, 0)).await;
+        answer.is(401, "unauthenticated");
+    }
+    let answer = world.ask(&elsewhere, Ask::get("/v1/status")).await;
+    assert!(
+        answer.text().contains("good from 192.0.2.2 only"),
+        "{}",
+        answer.text()
+    );
+    answer.is(401, "unauthenticated");
+    let denied = world.events("auth");
+    assert_eq!(denied.len(), 1, "counted from then on: {denied:#?}");
+    assert_eq!(denied[0]["user"], "eve");
+    assert_eq!(denied[0]["addr.remote"], HERE);
+    assert!(text(&denied[0]["reason"]).contains("192.0.2.2"), "{denied:#?}");
+    let here = Some([192, 0, 2, 1].into());
+    let here = world.carrying_pinned("eve", &["editor"], &[], here).await;
+    world.ask(&here, Ask::get("/v1/resources/user/eve")).await.ok();
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ fn enrollment() -> Vec<Problem> {
             holder: text(),
         },
         Refusal::NotAMember(host_id.clone()),
+        Refusal::OwnMachine(host_id.clone()),
         Refusal::Locked {
             host_id: host_id.clone(),
             message: None,
@@ -122,6 +123,7 @@ fn identity() -> Vec<Problem> {
         Refusal::SecondFactorRefused("r"),
         Refusal::FactorNotAllowed("totp"),
         Refusal::LastFactor,
+        Refusal::DeviceNameTaken("phone".to_owned()),
         Refusal::NoSuchDevice,
         Refusal::TooManyDevices(9),
         Refusal::ReauthenticationNeeded,

@@ -276,6 +276,43 @@ async fn decisions_are_explained_to_whoever_may_read_users_and_roles() {
             .await
             .is(400, "malformed");
     }
+    // A condition is judged for the document that is named.
+    let own = json!({
+        "kind": "role", "version": "v1", "metadata": {"name": "own"},
+        "spec": {"allow": {"rules": [{
+            "resources": ["user"], "verbs": ["read"],
+            "where": "equals(resource.metadata.name, user.metadata.name)",
+        }]}},
+    });
+    world.put(own).await;
+    world.add_user("olga", &["own"]).await;
+    for (name, allowed, says) in [
+        (Some("olga"), true, "request: read user/olga"),
+        (Some("alice"), false, "its condition is not true"),
+        (Some("nobody"), false, "its condition is not true"),
+        (None, false, "while no document is named"),
+    ] {
+        let mut asked = json!({"user": "olga", "resource": "user", "verb": "read"});
+        if let Some(name) = name {
+            asked["name"] = json!(name);
+        }
+        let asked = Ask::post("/v1/access/explain", &asked);
+        let answer = world.ask(&operator(), asked).await.ok();
+        assert_eq!(answer["allowed"], allowed, "{name:?}: {answer}");
+        assert!(
+            answer["explanation"].to_string().contains(says),
+            "{name:?}: {answer}"
+        );
+        if allowed {
+            assert_eq!(answer["role"], "own", "{answer}");
+            assert!(text(&answer["rule"]).contains("allow.rules[0]"), "{answer}");
+        }
+    }
+    let mixed = json!({"user": "alice", "login": "root", "node": "x", "name": "y"});
+    world
+        .ask(&operator(), Ask::post("/v1/access/explain", &mixed))
+        .await
+        .is(400, "malformed");
     let nowhere = json!({"user": "alice", "login": "root", "node": "nowhere"});
     world
         .ask(&operator(), Ask::post("/v1/access/explain", &nowhere))

@@ -49,6 +49,63 @@ async fn a_machine_joins_is_heard_of_and_gets_what_it_decides_by() {
 }
 
 #[tokio::test]
+async fn the_document_of_a_machine_can_be_given_back_and_a_name_that_is_taken_is_no_fault() {
+    let world = World::new().await;
+    let node = world.machine("web-1", &["node"]).await;
+    let beat = json!({"addr": "", "use_tunnel": true, "version": "1.0.0", "labels": {"env": "lab"}});
+    let beat = Ask::post("/v1/agent/heartbeat", &beat);
+    world.ask(&node.peer, beat).await.ok();
+    let nodes = world.ask(&operator(), Ask::get("/v1/resources/node")).await.ok();
+    let mut document = nodes["documents"][0].clone();
+    let name = text(&document["metadata"]["name"]);
+    let path = format!("/v1/resources/node/{name}");
+    let put = async |document: &Value| world.ask(&operator(), Ask::put(path.clone(), document)).await;
+    put(&document).await.ok();
+    document["metadata"].as_object_mut().unwrap().remove("revision");
+    document["spec"]["dial_addr"] = json!("10.1.2.3:3022");
+    assert_eq!(put(&document).await.ok()["spec"]["dial_addr"], "10.1.2.3:3022");
+    let read = world.ask(&operator(), Ask::get(path.clone())).await.ok();
+    assert_eq!(read["spec"]["dial_addr"], "10.1.2.3:3022");
+    assert_eq!(read["metadata"]["labels"], document["metadata"]["labels"]);
+    // What is not an operator's to say is named.
+    document["metadata"]["labels"]["env"] = json!("prod");
+    document["spec"]["use_tunnel"] = json!(false);
+    let refused = put(&document).await;
+    for word in [
+        "metadata.labels",
+        "spec.use_tunnel",
+        "operators set spec.dial_addr",
+    ] {
+        assert!(refused.text().contains(word), "{word}: {}", refused.text());
+    }
+    refused.is(422, "invalid_document");
+
+    // A second one of the same name is refused as any other document is.
+    let create = async |document: &Value| {
+        let asked = Ask::post("/v1/resources/node", document);
+        world.ask(&operator(), asked).await
+    };
+    create(&read).await.is(409, "already_exists");
+    let openssh = json!({
+        "kind": "node", "version": "v1", "metadata": {"name": "db-1"},
+        "spec": {"hostname": "db-1", "addr": "192.0.2.9:22", "sub_kind": "openssh"},
+    });
+    create(&openssh).await.ok();
+    let again = create(&openssh).await;
+    assert!(again.text().contains("there is a node"), "{}", again.text());
+    again.is(409, "already_exists");
+    let mut unknown = read.clone();
+    unknown["metadata"]["name"] = json!("5e5e5e5e-0000-4000-8000-000000000001");
+    let refused = create(&unknown).await;
+    assert!(
+        refused.text().contains("signetctl nodes add"),
+        "{}",
+        refused.text()
+    );
+    refused.is(422, "invalid_document");
+}
+
+#[tokio::test]
 async fn a_token_gives_what_it_says_once_and_nothing_else() {
     let world = World::new().await;
     let request = world.join_request("web-1", &["node"]).await;
@@ -242,7 +299,7 @@ async fn whatever_a_machine_tells_of_fits_into_the_log() {
             answer.is(400, "malformed");
         }
     }
-    assert_eq!(kinds, 14, "as many kinds as machines tell of");
+    assert_eq!(kinds, 16, "as many kinds as machines tell of");
 }
 
 #[tokio::test]

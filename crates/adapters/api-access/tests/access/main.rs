@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod admin;
 mod browser_login;
 mod browser_proof;
 mod callers;

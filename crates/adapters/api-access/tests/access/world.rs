@@ -389,12 +389,24 @@ impl World {
 
     /// A certificate of somebody with these roles and logins, whatever the user has.
     pub(crate) async fn carrying(&self, name: &str, roles: &[&str], logins: &[&str]) -> Peer {
+        self.carrying_pinned(name, roles, logins, None).await
+    }
+
+    /// As [`World::carrying`], good from one address.
+    pub(crate) async fn carrying_pinned(
+        &self,
+        name: &str,
+        roles: &[&str],
+        logins: &[&str],
+        pinned_to: Option<std::net::IpAddr>,
+    ) -> Peer {
         let request = X509Request::User {
             user: UserName::parse(name).unwrap(),
             roles: roles.iter().map(|role| role.parse().unwrap()).collect(),
             logins: logins.iter().map(|login| login.parse().unwrap()).collect(),
             traits: Default::default(),
             mfa_device: None,
+            pinned_to,
         };
         let (_, subject_key) = tls_key();
         let issue = IssueX509 {
@@ -438,17 +450,10 @@ impl World {
         }
     }
 
-    /// Both halves of a log-in.
+    /// A log-in by what somebody types.
     pub(crate) async fn log_in(&self, user: &str, password: &str, code: &str) -> Answer {
-        let begun = self
-            .ask_publicly(Ask::post("/webapi/login/begin", &json!({"user": user})))
-            .await
-            .ok();
-        self.ask_publicly(Ask::post(
-            "/webapi/login/finish",
-            &log_in(&text(&begun["challenge_id"]), user, password, code),
-        ))
-        .await
+        let typed = log_in(user, password, code);
+        self.ask_publicly(Ask::post("/webapi/login/finish", &typed)).await
     }
 
     /// Says anew who somebody is; the answer to the second half.
@@ -514,9 +519,9 @@ pub(crate) fn lock(name: &str, target: Value) -> Value {
 }
 
 /// The body that finishes a log-in.
-pub(crate) fn log_in(challenge: &str, user: &str, password: &str, code: &str) -> Value {
+pub(crate) fn log_in(user: &str, password: &str, code: &str) -> Value {
     json!({
-        "challenge_id": challenge, "user": user, "password": password, "second_factor": {"totp": code},
+        "user": user, "password": password, "second_factor": {"totp": code},
         "ssh_public_key": ssh_line(), "tls_public_key": tls_pem(),
     })
 }

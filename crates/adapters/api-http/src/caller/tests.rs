@@ -79,6 +79,7 @@ fn identity(kind: IdentityKind, roles: &[&str]) -> Identity {
         principals: Vec::new(),
         traits: BTreeMap::new(),
         mfa_device: None,
+        pinned_to: None,
     }
 }
 
@@ -171,6 +172,50 @@ fn only_people_bots_and_operators_of_this_cluster_are_let_in() {
         ..identity(IdentityKind::User, &["editor"])
     };
     assert!(matches!(meet(Some(&elsewhere)), Err(Stranger::OtherCluster(_))));
+}
+
+#[test]
+fn a_pinned_certificate_is_good_from_its_address_alone() {
+    let authority = Authority::new();
+    let trust = ClientTrust::of(&[&authority.certificate], &[]);
+    let meet = |pin: &str, from: &str| {
+        let pinned = Identity {
+            pinned_to: Some(pin.parse().unwrap()),
+            ..identity(IdentityKind::User, &["editor"])
+        };
+        let Peer::Certificate {
+            certificate, issuer, ..
+        } = peer(&trust, authority.sign(Some(&pinned)))
+        else {
+            panic!("it is a certificate");
+        };
+        let from = Peer::Certificate {
+            certificate,
+            issuer,
+            remote: SocketAddr::new(from.parse().unwrap(), 9),
+        };
+        recognise(&from, &trust, NOW)
+    };
+    for (pin, from) in [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1", "::ffff:192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+    ] {
+        assert!(meet(pin, from).is_ok(), "{pin} {from}");
+    }
+    for (pin, from) in [
+        ("192.0.2.1", "192.0.2.2"),
+        ("192.0.2.1", "::ffff:192.0.2.2"),
+        ("192.0.2.1", "::192.0.2.1"),
+        ("2001:db8::1", "2001:db8::2"),
+        ("2001:db8::1", "192.0.2.1"),
+    ] {
+        let refused = meet(pin, from).unwrap_err();
+        assert_eq!(refused.kind(), "other_address", "{pin} {from}");
+        let words = refused.to_string();
+        assert!(words.contains(pin) && words.contains("`signet login`"), "{words}");
+    }
 }
 
 #[test]

@@ -200,6 +200,7 @@ fn identity(request: SignIdentity) -> Result<Order, Problem> {
         logins,
         traits: BTreeMap::new(),
         mfa_device: None,
+        pinned_to: None,
     };
     wanted.insert(0, Wanted::X509(Box::new(request), tls_key(&public_key)?));
     Ok(Order {

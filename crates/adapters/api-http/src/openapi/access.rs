@@ -134,9 +134,9 @@ pub(super) fn shape(route: AccessRoute, schemas: &mut Schemas) -> Shape {
                 "What a proxy shows in the place of a server without an agent",
             ),
         AccessRoute::Join => all.takes::<JoinRequest, JoinAnswer>("Join as a machine, by a token"),
-        AccessRoute::LoginBegin => {
-            all.takes::<LoginBeginRequest, LoginChallenge>("Ask for the challenge of a log-in")
-        }
+        AccessRoute::LoginBegin => all.takes::<LoginBeginRequest, LoginChallenge>(
+            "Ask for the challenge of a log-in, for a security key to answer",
+        ),
         AccessRoute::LoginFinish => all.takes::<LoginFinishRequest, LoginAnswer>(
             "Log in with password and second factor, for certificates",
         ),

@@ -1,7 +1,7 @@
 //! The codes of refusals about people, documents and machines. `api-access` says them, and its tests compare them with this.
 
 /// Every code that the routes of access add, with the status it comes with and what it means.
-pub const ACCESS_CODES: [(&str, u16, &str); 37] = [
+pub const ACCESS_CODES: [(&str, u16, &str); 39] = [
     (
         "invalid_document",
         422,
@@ -97,6 +97,11 @@ pub const ACCESS_CODES: [(&str, u16, &str); 37] = [
         409,
         "There is room for no more second factors.",
     ),
+    (
+        "device_name_taken",
+        409,
+        "The user has a second factor of this name.",
+    ),
     ("session_gone", 401, "The session has ended."),
     ("user_locked", 403, "A lock is on the user."),
     ("no_such_user", 404, "There is no user of this name."),
@@ -123,6 +128,11 @@ pub const ACCESS_CODES: [(&str, u16, &str); 37] = [
         "bad_certificate",
         401,
         "The certificate is not of a machine of this cluster.",
+    ),
+    (
+        "own_machine",
+        409,
+        "The host is the auth service's own machine, whose proxy leads to every other.",
     ),
     (
         "roles_differ",

@@ -78,13 +78,7 @@ async fn a_distrusted_user_is_refused_while_no_host_certificate_can_be_issued() 
     }
     world.keys.go_away(true);
     let take = async |authority, phase| {
-        let request = RotateRequest {
-            authority,
-            step: Step::To(phase),
-            reason: None,
-            override_reason: None,
-            override_only: None,
-        };
+        let request = RotateRequest::new(authority, Step::To(phase));
         world
             .cluster
             .rotate(&audit::Actor::System, &request)
@@ -109,13 +103,7 @@ async fn i4_no_evidence_holds_a_rotation() {
     world.front.reload().await.unwrap_err();
     world.keys.go_away(false);
     for authority in [AuthorityType::Host, AuthorityType::User] {
-        let step = |phase| RotateRequest {
-            authority,
-            step: Step::To(phase),
-            reason: None,
-            override_reason: None,
-            override_only: None,
-        };
+        let step = |phase| RotateRequest::new(authority, Step::To(phase));
         let rotate = async |phase| world.cluster.rotate(&audit::Actor::System, &step(phase)).await;
         rotate(Phase::Init).await.unwrap();
         let refused = rotate(Phase::UpdateClients).await;

@@ -326,6 +326,7 @@ impl World {
                 logins: Vec::new(),
                 traits: Default::default(),
                 mfa_device: None,
+                pinned_to: None,
             },
             ttl,
         )
@@ -352,13 +353,7 @@ impl World {
 
     /// Takes a step of a rotation, and has the listeners follow.
     pub(crate) async fn rotate(&self, authority: authority::AuthorityType, phase: Phase) {
-        let request = RotateRequest {
-            authority,
-            step: Step::To(phase),
-            reason: None,
-            override_reason: None,
-            override_only: None,
-        };
+        let request = RotateRequest::new(authority, Step::To(phase));
         self.cluster.rotate(&Actor::System, &request).await.unwrap();
         self.front.reload().await.unwrap();
     }

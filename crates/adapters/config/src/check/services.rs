@@ -5,9 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use names::HostName;
+use resource::Document;
+use resource::Metadata;
+use resource::NodeSpec;
+use resource::ResourceName;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde_saphyr::Spanned;
+use ssh_cert::Network;
 
 use super::Problems;
 use super::acme;
@@ -17,6 +22,7 @@ use super::parse_public_addr;
 use super::quoted;
 use crate::config;
 use crate::config::AuthConfig;
+use crate::config::BalancersConfig;
 use crate::config::HttpsFiles;
 use crate::config::JoinConfig;
 use crate::config::ProxyConfig;
@@ -64,6 +70,8 @@ pub(super) fn check_proxy(
         public_addr,
         https_cert_file,
         https_key_file,
+        proxy_protocol,
+        trusted_balancers,
         acme,
     } = file;
     if let Some(enabled) = &enabled
@@ -117,7 +125,65 @@ pub(super) fn check_proxy(
         public_addr: public_addr?,
         https: check_https(https_cert_file, https_key_file, problems)?,
         acme: acme?,
+        balancers: check_balancers(proxy_protocol, trusted_balancers, problems)?,
     })
+}
+
+fn check_balancers(
+    proxy_protocol: At<String>,
+    trusted: At<Vec<Spanned<String>>>,
+    problems: &mut Problems,
+) -> Option<Option<BalancersConfig>> {
+    let is_on = parse_or(
+        "proxy_service.proxy_protocol",
+        proxy_protocol,
+        false,
+        problems,
+        |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err((
+                format!("{} is neither on nor off", quoted(text)),
+                "write on when a balancer in front sends the header on every connection, off when none does",
+            )),
+        },
+    )?;
+    let path = "proxy_service.trusted_balancers";
+    let Some(trusted) = trusted else {
+        return Some(is_on.then(|| BalancersConfig { networks: Vec::new() }));
+    };
+    if !is_on || trusted.value.is_empty() {
+        let (what, next) = if is_on {
+            (
+                "the list is empty, and nobody would be let in",
+                "name the balancers' networks, or leave the key out to believe whoever connects",
+            )
+        } else {
+            (
+                "no header of a balancer is read",
+                "write proxy_protocol: on, or leave this key out",
+            )
+        };
+        problems.at(path, &trusted, what, next);
+        return None;
+    }
+    let mut networks = Vec::new();
+    for text in trusted.value {
+        match Network::parse(&text.value) {
+            Ok(network) => networks.push(network),
+            Err(error) => {
+                let what = format!("{}: {error}", quoted(&text.value));
+                problems.at(
+                    path,
+                    &text,
+                    what,
+                    "write addresses or networks, such as 192.0.2.0/24",
+                );
+                return None;
+            }
+        }
+    }
+    Some(Some(BalancersConfig { networks }))
 }
 
 fn check_https(cert: At<String>, key: At<String>, problems: &mut Problems) -> Option<Option<HttpsFiles>> {
@@ -163,9 +229,16 @@ pub(super) fn check_ssh(file: SshServiceFile, problems: &mut Problems) -> Option
         config::SSH_LISTEN_ADDR,
         problems,
     );
-    let port = listen_addr.unwrap_or(config::SSH_LISTEN_ADDR).port();
     let public_addr = parse_or("ssh_service.public_addr", public_addr, None, problems, |text| {
-        parse_public_addr(text, port).map(Some)
+        // It is the port alone that counts: the proxy dials it where the machine is seen to be.
+        let parsed = parse_public_addr(text, 0)?;
+        if parsed.port == 0 {
+            return Err((
+                format!("{} has no port", quoted(text)),
+                "write the port where the proxy is to dial this machine, such as web-1.example.com:3022",
+            ));
+        }
+        Ok(Some(parsed))
     });
     let mut all = BTreeMap::new();
     for (name, value) in labels.unwrap_or_default() {
@@ -178,7 +251,15 @@ pub(super) fn check_ssh(file: SshServiceFile, problems: &mut Problems) -> Option
             );
             continue;
         }
-        all.insert(name, value.value);
+        match label_problem(&name, &value.value) {
+            None => drop(all.insert(name, value.value)),
+            Some(what) => problems.at(
+                &format!("ssh_service.labels.{}", quoted(&name)),
+                &value,
+                what,
+                "write a name that roles can select by, such as env or team/web",
+            ),
+        }
     }
     Some(SshConfig {
         is_enabled: enabled.is_none_or(|enabled| enabled.value),
@@ -231,6 +312,7 @@ pub(super) fn check_join(
             proxy_server,
             token: token_name.map(|token| token.value.0),
             ca_pins,
+            further_roles: Vec::new(),
         })),
         None if token_name.is_some() || !ca_pins.is_empty() => {
             problems.missing(
@@ -252,12 +334,30 @@ pub(super) fn check_node_name(value: At<String>, problems: &mut Problems) -> Opt
     })
 }
 
-/// Tokens from the configuration are read as such where they are used; here only that each has a secret or a file.
+/// What would have the node that this machine announces refused for a label.
+fn label_problem(name: &str, value: &str) -> Option<String> {
+    let metadata = Metadata {
+        labels: BTreeMap::from([(name.to_owned(), value.to_owned())]),
+        ..Metadata::named(ResourceName::parse("label").ok()?)
+    };
+    let spec = NodeSpec {
+        hostname: "label".to_owned(),
+        use_tunnel: true,
+        ..NodeSpec::default()
+    };
+    let problems = Document::new(metadata, spec).check().err()?;
+    let mut of_labels = problems
+        .iter()
+        .filter(|problem| problem.path.starts_with("metadata.labels"));
+    of_labels.next().map(|problem| problem.what.clone())
+}
+
+/// Tokens from the configuration, as whoever joins must have them; those in files are read where they are used.
 pub(super) fn check_tokens(
     tokens: Vec<Spanned<PinText>>,
     problems: &mut Problems,
 ) -> Option<Vec<SecretString>> {
-    let mut all = Vec::new();
+    let (mut all, mut is_good) = (Vec::new(), true);
     for token in tokens {
         let has_both = token
             .value
@@ -272,9 +372,23 @@ pub(super) fn check_tokens(
                 "it has no system roles before a colon, or no secret after it",
                 "write node,proxy:SECRET, or node:/path/of/a/file",
             );
-            return None;
+            is_good = false;
+            continue;
+        }
+        if let Err(refusal) = enrollment::parse_static_token(token.value.0.expose_secret()) {
+            problems.at(
+                "auth_service.tokens",
+                &token,
+                refusal.to_string(),
+                "write node,proxy:SECRET with 16 characters or more, such as `openssl rand -hex 16` prints, or node:/path/of/a/file",
+            );
+            is_good = false;
+            continue;
         }
         all.push(token.value.0);
     }
-    Some(all)
+    is_good.then_some(all)
 }
+
+#[cfg(test)]
+mod tests;

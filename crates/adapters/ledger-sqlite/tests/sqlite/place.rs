@@ -127,10 +127,7 @@ pub(crate) fn event(text: &str, seconds: i64) -> Record {
             user: "root".to_owned(),
             uid: 0,
         },
-        event: AuditEvent::AccessDenied {
-            action: "export".to_owned(),
-            reason: text.to_owned(),
-        },
+        event: AuditEvent::denied("export".to_owned(), text.to_owned()),
     }))
 }
 

@@ -1,7 +1,9 @@
-//! Connections to nodes in which little was said yet: so many of one user to one node, and the next waits.
+//! Connections to nodes in which nobody has logged in yet: so many of one user to one node, and the next waits.
 //!
-//! A node has only so many places for those who have not logged in, and with a proxy in front everybody has the proxy's address there. Who
-//! opens connections and says nothing in them would hold those of all.
+//! A node has only so many places for those who have not logged in, and counts them by where they come from until they have. Whom it
+//! reaches through a tunnel, or in the same process, it knows that of: what counts here is only who says little. Of those who are connected
+//! to its address it sees the proxy's: whoever holds such places would hold those of all, and each counts here for as long as a log-in may
+//! take at the node, whatever is said in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! What the proxy answers to what clients ask for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use names::Principal;
@@ -7,14 +8,18 @@ use russh::Channel;
 use russh::ChannelId;
 use russh::ChannelMsg;
 use russh::ChannelOpenFailure;
+use russh::MethodKind;
+use russh::MethodSet;
 use russh::keys::Certificate;
 use russh::server::Auth;
 use russh::server::ChannelOpenHandle;
 use russh::server::Msg;
+use russh::server::Response;
 use russh::server::Session;
 use russh::server::VerifiedPublicKey;
 use ssh_cert::CertificateType;
 use ssh_cert::Expected;
+use ssh_cert::NotAccepted;
 use tokio::time::timeout;
 
 use super::SshProxy;
@@ -31,6 +36,14 @@ const TOO_MANY_SESSIONS: &str = "this proxy runs no shells and no commands, and 
 /// Standard error, as an extended data type (RFC 4254 section 5.2).
 const STDERR: u32 = 1;
 
+/// Why a certificate lets nobody in.
+enum Refusal {
+    /// It may be anybody's: nothing is said.
+    Silent(String),
+    /// It is by our authority, and its holder is told.
+    Told(String),
+}
+
 /// The proxy's side of one SSH connection.
 pub(super) struct Handler {
     proxy: Arc<SshProxy>,
@@ -43,11 +56,12 @@ impl Handler {
     }
 
     /// Whether a certificate, whose key the client has proved to hold, lets it in.
-    fn check(&self, login: &str, certificate: &Certificate) -> Result<SshUser, String> {
+    fn check(&self, login: &str, certificate: &Certificate) -> Result<SshUser, Refusal> {
         let blob = certificate
             .to_bytes()
-            .map_err(|_| "the certificate cannot be read".to_owned())?;
-        let certificate = ssh_cert::Certificate::from_blob(&blob).map_err(|error| error.to_string())?;
+            .map_err(|_| Refusal::Silent("the certificate cannot be read".to_owned()))?;
+        let certificate =
+            ssh_cert::Certificate::from_blob(&blob).map_err(|error| Refusal::Silent(error.to_string()))?;
         self.visit.claims(certificate.key_id());
         let parts = &self.proxy.parts;
         // Any of its own principals: which login the user has at a node is for the node. That there is one at all was checked on reading.
@@ -63,17 +77,22 @@ impl Handler {
             now: parts.clock.now(),
             source: Some(self.visit.remote().ip().to_canonical()),
         };
-        certificate
-            .check(&expected)
-            .map_err(|reason| reason.to_string())?;
+        certificate.check(&expected).map_err(|reason| match reason {
+            NotAccepted::Authority | NotAccepted::Type(_) => Refusal::Silent(reason.to_string()),
+            NotAccepted::NotYet
+            | NotAccepted::Expired
+            | NotAccepted::Principal
+            | NotAccepted::SourceAddress => Refusal::Told(reason.to_string()),
+        })?;
         if certificate.critical_options().verify_required {
-            return Err(
+            return Err(Refusal::Told(
                 "the certificate wants the holder verified by their key, which this proxy cannot see"
                     .to_owned(),
-            );
+            ));
         }
         if certificate.critical_options().force_command.is_some() {
-            return Err("the certificate is for one command, and this proxy runs none".to_owned());
+            let reason = "the certificate is for one command, and this proxy runs none";
+            return Err(Refusal::Told(reason.to_owned()));
         }
         let user = SshUser {
             name: certificate.key_id().to_owned(),
@@ -81,9 +100,9 @@ impl Handler {
             remote: self.visit.remote(),
             certificate: Arc::new(certificate),
         };
-        parts.gate.user_may(&user)?;
+        parts.gate.user_may(&user).map_err(Refusal::Told)?;
         if self.proxy.count(&user.name) >= parts.limits.per_user_max {
-            return Err("the user has too many connections open".to_owned());
+            return Err(Refusal::Told("the user has too many connections open".to_owned()));
         }
         Ok(user)
     }
@@ -142,12 +161,46 @@ impl russh::server::Handler for Handler {
                 self.visit.let_in(Arc::new(user));
                 Ok(Auth::Accept)
             }
-            Err(reason) => {
+            Err(refusal) => {
+                let (Refusal::Silent(reason) | Refusal::Told(reason)) = &refusal;
                 tracing::debug!(remote = %self.visit.remote(), reason, "a certificate lets nobody in");
                 self.visit.refused(reason);
-                Ok(Auth::reject())
+                let Refusal::Told(reason) = refusal else {
+                    return Ok(Auth::reject());
+                };
+                self.visit.explains(reason);
+                // A client that has nothing else to try asks for the words by `keyboard-interactive`.
+                let methods = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
+                Ok(Auth::Reject {
+                    proceed_with_methods: Some(MethodSet::from(methods.as_slice())),
+                    partial_success: false,
+                })
             }
         }
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
+        Ok(match (self.visit.explanation(), response) {
+            // Nothing is asked: it is only said why somebody is not let in who showed a certificate of ours.
+            (Some(words), None) => Auth::Partial {
+                name: Cow::Borrowed(""),
+                instructions: Cow::Owned(words),
+                prompts: Cow::Borrowed(&[]),
+            },
+            (Some(_), Some(_)) => Auth::Reject {
+                proceed_with_methods: Some(MethodSet::from([MethodKind::PublicKey].as_slice())),
+                partial_success: false,
+            },
+            (None, _) => {
+                self.visit.tries(user);
+                Auth::reject()
+            }
+        })
     }
 
     async fn channel_open_direct_tcpip(
@@ -178,6 +231,12 @@ impl russh::server::Handler for Handler {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        if let Err(reason) = self.proxy.take_channel(&user.name) {
+            // Here and not beside the connection: whoever goes on is answered later and later, which is all that happens on it.
+            relay::refuse(&self.proxy, user, target, reason.clone()).await;
+            reply.reject(prohibited(reason)).await;
+            return Ok(());
+        }
         // Looking up, dialling and relaying take their time, in which the connection goes on.
         let (proxy, over) = (Arc::clone(&self.proxy), self.visit.over.clone());
         tokio::spawn(async move {

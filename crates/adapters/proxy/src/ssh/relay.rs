@@ -94,27 +94,40 @@ pub(super) async fn connect(
                 }
             };
             let via = match &stream {
-                NodeStream::Direct(_) => "direct",
+                NodeStream::Here(_) | NodeStream::Direct(_) => "direct",
                 NodeStream::Tunnel(_) => "tunnel",
             };
             if let Err(reason) = attempt.announce(&id, &route, via).await {
                 return reply.reject(failed(reason)).await;
             }
             reply.accept().await;
-            let limits = proxy.parts.limits;
+            let terms = Terms {
+                limits: proxy.parts.limits,
+                is_source_known: !matches!(stream, NodeStream::Direct(_)),
+                beginning,
+            };
             match stream {
+                NodeStream::Here(stream) => {
+                    let (read, write) = tokio::io::split(stream);
+                    relay(channel, read, write, terms, over).await
+                }
                 NodeStream::Direct(mut stream) => {
                     let (read, write) = stream.split();
-                    relay(channel, read, write, limits, beginning, over).await
+                    relay(channel, read, write, terms, over).await
                 }
                 NodeStream::Tunnel(stream) => {
                     let (read, write) = tokio::io::split(stream);
-                    relay(channel, read, write, limits, beginning, over).await
+                    relay(channel, read, write, terms, over).await
                 }
             }
         }
     };
     attempt.note_end(id, route, ended).await;
+}
+
+/// Takes down that a user is not connected to what they asked for.
+pub(super) async fn refuse(proxy: &SshProxy, user: Arc<SshUser>, target: Target, reason: String) {
+    Attempt { proxy, user, target }.denied(reason).await;
 }
 
 /// A user's wish to reach a target.
@@ -141,16 +154,20 @@ impl Attempt<'_> {
                 "there is no node {:?} that {} may reach",
                 self.target.host, self.user.name
             ),
-            NoRoute::Unavailable(_) => refusal.to_string(),
+            NoRoute::Locked(_) | NoRoute::Unavailable(_) => refusal.to_string(),
         };
-        let event = ProxyEvent::Denied {
+        self.denied(refusal.to_string()).await;
+        Err(told)
+    }
+
+    async fn denied(&self, reason: String) {
+        self.note(ProxyEvent::Denied {
             user: self.user.name.clone(),
             remote: self.user.remote,
             target: self.target.to_string(),
-            reason: refusal.to_string(),
-        };
-        self.note(event).await;
-        Err(told)
+            reason,
+        })
+        .await;
     }
 
     /// Waits until a connection more to the node may begin.
@@ -257,25 +274,38 @@ impl Default for Relayed {
     }
 }
 
-async fn relay<R, W>(
-    channel: Channel<Msg>,
-    from_node: R,
-    to_node: W,
+/// How a connection is relayed.
+struct Terms {
     limits: SshLimits,
+    /// Whether the node knows where the client comes from, and counts it there until it has logged in.
+    is_source_known: bool,
     beginning: Beginning,
-    mut over: Stop,
-) -> Relayed
+}
+
+async fn relay<R, W>(channel: Channel<Msg>, from_node: R, to_node: W, terms: Terms, mut over: Stop) -> Relayed
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let Terms {
+        limits,
+        is_source_known,
+        beginning,
+    } = terms;
     let (from_client, to_client) = channel.split();
     let traffic = Traffic::default();
     let quiet = Notify::new();
     let up = send(from_client, to_node, limits.stall, &traffic, &quiet);
     let down = receive(from_node, &to_client, &traffic);
-    // Who does not log in is given up by the node; whatever goes on for longer has begun.
-    let begun = timeout(limits.beginning, traffic.begun());
+    // Who does not log in is given up by the node; whatever goes on for longer has begun. To a node for which all of these come from the
+    // proxy, talking is no sign of a log-in: a key exchange is long, and so are refusals.
+    let begun = timeout(limits.beginning, async {
+        if is_source_known {
+            traffic.begun().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    });
     tokio::pin!(up, down, begun);
     let mut beginning = Some(beginning);
     let mut is_client_done = false;

@@ -37,7 +37,9 @@ struct Known {
     cut_for: Option<String>,
     login: Option<String>,
     claimed: Option<String>,
+    vouched: Option<String>,
     refusal: Option<String>,
+    explanation: Option<String>,
     attempts: u32,
 }
 
@@ -102,6 +104,18 @@ impl Visit {
         self.lock().refusal = Some(reason.into());
     }
 
+    /// Somebody showed a certificate of ours and will be told why it does not let them in.
+    pub(super) fn explains(&self, words: String) {
+        let mut known = self.lock();
+        known.explanation = Some(words);
+        known.vouched = known.claimed.clone();
+    }
+
+    /// What to tell somebody who is not let in.
+    pub(super) fn explanation(&self) -> Option<String> {
+        self.lock().explanation.clone()
+    }
+
     /// A key without a certificate was proved.
     pub(super) fn showed_bare_key(&self) {
         self.lock()
@@ -144,6 +158,7 @@ impl Visit {
         Some(ProxyEvent::AuthFailed {
             remote: self.remote,
             login,
+            user: known.vouched.clone(),
             claimed: known.claimed.clone(),
             reason: known.refusal.clone().unwrap_or_else(|| unseen.to_owned()),
             attempts: known.attempts,

@@ -1,10 +1,15 @@
 //! What one user can make the proxy and its nodes hold.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use api_http::AddressLimits;
+use api_http::ConnectionLimits;
+use proxy::Here;
+use proxy::ProxyEvent;
 use proxy::SshLimits;
 use russh::client;
 use russh::keys::Certificate;
@@ -12,13 +17,16 @@ use russh::keys::PrivateKey;
 use russh::keys::PublicKeyOrCertificate;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 
 use crate::support::LIMITS;
 use crate::support::SSH_LIMITS;
 use crate::support::TUNNEL_LIMITS;
 use crate::support::World;
 use crate::support::direct;
+use crate::support::within;
 
 const LONG: Duration = Duration::from_secs(3_600);
 /// Far less than LONG, and enough for whatever happens at all.
@@ -86,7 +94,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 #[test]
-fn one_user_does_not_hold_the_places_of_a_node_by_saying_nothing() {
+fn one_user_does_not_hold_the_places_of_a_node_by_not_logging_in() {
     let world = world(SshLimits {
         beginnings_max: 3,
         beginning: LONG,
@@ -113,14 +121,17 @@ fn one_user_does_not_hold_the_places_of_a_node_by_saying_nothing() {
         let elsewhere = handle.channel_open_direct_tcpip("web-2", 22, "127.0.0.1", 1);
         let _elsewhere = elsewhere.await.unwrap();
         assert_eq!((had.load(Ordering::SeqCst), other.load(Ordering::SeqCst)), (3, 1));
-        // One in which something is said counts no longer, and the next begins.
+        // To a node that sees the proxy's address alone, talking is no log-in: as much is said by whoever is refused.
         let mut talks = silent.pop().unwrap();
         talks.write_all(&WORDS).await.unwrap();
         let mut said = vec![0; GREETING.len() + WORDS.len()];
         talks.read_exact(&mut said).await.unwrap();
+        let next = tokio::time::timeout(Duration::from_millis(300), channels.recv()).await;
+        assert!(next.is_err() && had.load(Ordering::SeqCst) == 3);
+        // One that has ended counts no longer, and the next begins.
+        drop(talks);
         silent.push(channels.recv().await.unwrap());
         until("one more", || had.load(Ordering::SeqCst) == 4).await;
-        // Nor does one that has ended.
         drop(silent);
         for _ in 0..3 {
             channels.recv().await.unwrap();
@@ -129,7 +140,7 @@ fn one_user_does_not_hold_the_places_of_a_node_by_saying_nothing() {
 }
 
 #[test]
-fn a_silent_connection_counts_as_beginning_for_a_while_and_no_longer() {
+fn a_connection_counts_as_beginning_for_a_while_and_no_longer() {
     let world = world(SshLimits {
         beginnings_max: 1,
         beginning: Duration::from_secs(2),
@@ -167,6 +178,135 @@ fn channels_for_shells_are_counted_and_closed() {
         assert!(
             handle.channel_open_session().await.is_err(),
             "one in four is too many"
+        );
+    });
+}
+
+#[test]
+fn who_asks_for_node_after_node_is_held_back_by_whatever_connection() {
+    // Nothing comes back, so that no machine is too slow for this.
+    let world = world(SshLimits {
+        channel_rate: (0, 3),
+        ..SSH_LIMITS
+    });
+    world.runtime.block_on(async {
+        let had = echo(&world, "web-1").await;
+        let (first, second) = (alice(&world).await, alice(&world).await);
+        for handle in [&first, &second, &first] {
+            let channel = handle.channel_open_direct_tcpip("web-1", 22, "127.0.0.1", 1);
+            channel.await.unwrap().close().await.unwrap();
+        }
+        for handle in [&first, &second] {
+            let channel = handle.channel_open_direct_tcpip("web-1", 22, "127.0.0.1", 1);
+            assert!(channel.await.is_err());
+        }
+        assert_eq!(had.load(Ordering::SeqCst), 3);
+        let of_kind = |kind: fn(&ProxyEvent) -> bool| world.log.all().iter().filter(|event| kind(event)).count();
+        assert_eq!(of_kind(|event| matches!(event, ProxyEvent::Connected { .. })), 3);
+        let is_refusal = |event: &ProxyEvent| {
+            matches!(event, ProxyEvent::Denied { user, reason, .. } if user == "alice" && reason.contains("too fast"))
+        };
+        assert_eq!(of_kind(is_refusal), 2);
+    });
+}
+
+/// A node in this process, which says where its client is.
+struct Within;
+
+impl Here for Within {
+    fn open(&self, source: SocketAddr) -> Option<DuplexStream> {
+        let (near, mut far) = tokio::io::duplex(1_024);
+        tokio::spawn(async move {
+            let _gone = far.write_all(format!("{source}\r\n").as_bytes()).await;
+            let (mut read, mut write) = tokio::io::split(far);
+            let _ended = tokio::io::copy(&mut read, &mut write).await;
+        });
+        Some(near)
+    }
+}
+
+#[test]
+fn a_node_that_knows_its_clients_counts_them_itself_once_they_talk() {
+    let world = World::with_here(
+        SshLimits {
+            beginnings_max: 1,
+            beginning: LONG,
+            ..SSH_LIMITS
+        },
+        Arc::new(Within),
+    );
+    world.add_node("web-1", within("web-1"));
+    world.runtime.block_on(async {
+        let handle = alice(&world).await;
+        let open = || handle.channel_open_direct_tcpip("web-1", 22, "127.0.0.1", 1);
+        let mut first = open().await.unwrap().into_stream();
+        let mut greeting = [0; 10];
+        first.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"127.0.0.1:");
+        first.write_all(&WORDS).await.unwrap();
+        let mut said = vec![0; WORDS.len()];
+        first.read_exact(&mut said).await.unwrap();
+        let _second = open().await.unwrap();
+    });
+}
+
+/// Whoever goes on asking, slowly and politely, has as long as whoever says nothing, and counts for where they are until then.
+#[test]
+fn a_log_in_takes_so_long_and_no_longer_whatever_is_said_in_it() {
+    let one = AddressLimits {
+        connections_max: 1,
+        burst: 10_000,
+        per_second: 10_000,
+    };
+    let limits = ConnectionLimits {
+        address: Some(one),
+        ..LIMITS
+    };
+    let ssh_limits = SshLimits {
+        login_grace: Duration::from_secs(3),
+        attempts_max: usize::MAX,
+        ..SSH_LIMITS
+    };
+    let world = World::with_ssh(limits, TUNNEL_LIMITS, None, ssh_limits);
+    world.runtime.block_on(async {
+        let config = Arc::new(client::Config::default());
+        let mut polite = loop {
+            // It begins anew where the machine is too busy for that.
+            if let Ok(polite) = client::connect(Arc::clone(&config), world.jump, Careless).await {
+                break polite;
+            }
+        };
+        let mut asked = 0;
+        let asks = async {
+            while polite.authenticate_none("alice").await.is_ok() {
+                if asked % 10 == 0 {
+                    // The one place of its address is its own.
+                    let mut other = TcpStream::connect(world.jump).await.unwrap();
+                    let mut said = Vec::new();
+                    let read = other.read_to_end(&mut said).await;
+                    assert!(said.is_empty() || polite.is_closed(), "{read:?}");
+                }
+                asked += 1;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(PATIENCE, asks).await.is_ok(),
+            "it is never cut off"
+        );
+        assert!(asked > 1, "it was let in to begin with");
+        let free = async {
+            loop {
+                let mut next = TcpStream::connect(world.jump).await.unwrap();
+                if next.read_exact(&mut [0; 4]).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(PATIENCE, free).await.is_ok(),
+            "its place is free"
         );
     });
 }

@@ -1,6 +1,8 @@
 //! The proxy with real clients and servers: OpenSSH on both ends, OpenSSL, and agents behind tunnels.
 
 #[cfg(test)]
+mod balancers;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod dialling;

@@ -30,7 +30,7 @@ fn try_as(world: &World, key: &str, more: &[&str]) -> Outcome {
 fn assert_refused(world: &World, key: &str, claimed: Option<&str>, reason: &str) {
     let outcome = try_as(world, key, &[]);
     assert!(
-        outcome.stderr.contains("Permission denied (publickey)"),
+        outcome.stderr.contains("Permission denied (publickey"),
         "{key}: {outcome:?}"
     );
     let (name, why) = world.log.take_auth_failure();
@@ -193,4 +193,28 @@ fn a_locked_user_is_not_let_in() {
     let world = World::new();
     world.gate.locked_users.lock().unwrap().insert("alice".to_owned());
     assert_refused(&world, "alice", Some("alice"), "alice is locked");
+    // Where OpenSSH may ask questions, it shows what it is told.
+    let asking = [
+        "-o",
+        "BatchMode=no",
+        "-o",
+        "PreferredAuthentications=publickey,keyboard-interactive",
+    ];
+    let outcome = try_as(&world, "alice", &asking);
+    assert_eq!(
+        outcome.stderr.matches("alice is locked").count(),
+        1,
+        "{outcome:?}"
+    );
+    let (name, why) = world.log.take_auth_failure();
+    assert_eq!(
+        (name.as_deref(), why.as_str()),
+        (Some("alice"), "alice is locked")
+    );
+    // Strangers are told nothing, and not asked either.
+    let outcome = try_as(&world, "bare", &asking);
+    assert!(
+        outcome.stderr.contains("Permission denied (publickey)"),
+        "{outcome:?}"
+    );
 }

@@ -24,11 +24,13 @@ use key::PublicKey;
 use parts::ssh::SignRequest;
 use parts::ssh::ssh_keygen;
 use parts::ssh::ssh_keygen_sign;
+use proxy::Balancers;
 use proxy::Dialer;
 use proxy::EventFault;
 use proxy::Events;
 use proxy::Faces;
 use proxy::Gate;
+use proxy::Here;
 use proxy::Listener;
 use proxy::NoRoute;
 use proxy::ProxyEvent;
@@ -123,7 +125,9 @@ impl Gate for TestGate {
     }
 
     fn host_may(&self, agent: &Agent) -> Result<(), String> {
-        if self.locked_hosts.lock().unwrap().contains(agent.host.as_str()) {
+        let locked = self.locked_hosts.lock().unwrap();
+        let name = agent.name.as_deref().unwrap_or_default();
+        if locked.contains(agent.host.as_str()) || locked.contains(name) {
             return Err("the host was removed".to_owned());
         }
         Ok(())
@@ -261,7 +265,10 @@ impl X509Authority {
 
     /// What the agent of a host dials with.
     pub(crate) fn agent(&self, host: &str) -> Arc<AgentCredential> {
-        let (chain, key) = self.identity("host", host, &["node"], &[host]);
+        let in_cluster = format!("{host}.test.example");
+        let given = format!("name-of-{host}");
+        let names = [host, &in_cluster, &given, "alias.example"];
+        let (chain, key) = self.identity("host", host, &["node"], &names);
         Arc::new(AgentCredential::new(chain, key, self.trust()))
     }
 
@@ -364,6 +371,29 @@ pub(crate) const SSH_LIMITS: SshLimits = SshLimits {
     ..SshLimits::DEFAULT
 };
 
+/// What a proxy is to be like.
+pub(crate) struct Setting {
+    pub limits: ConnectionLimits,
+    pub tunnel_limits: TunnelLimits,
+    pub auth: Option<Arc<dyn proxy::AuthIntake>>,
+    pub ssh_limits: SshLimits,
+    pub here: Option<Arc<dyn Here>>,
+    pub balancers: Option<Balancers>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            limits: LIMITS,
+            tunnel_limits: TUNNEL_LIMITS,
+            auth: None,
+            ssh_limits: SSH_LIMITS,
+            here: None,
+            balancers: None,
+        }
+    }
+}
+
 /// A proxy and what it knows.
 pub(crate) struct World {
     pub keys: Keys,
@@ -395,12 +425,39 @@ impl World {
         Self::with_ssh(limits, tunnel_limits, auth, SSH_LIMITS)
     }
 
+    /// With a node in the proxy's own process.
+    pub(crate) fn with_here(ssh_limits: SshLimits, here: Arc<dyn Here>) -> Self {
+        Self::build(Setting {
+            ssh_limits,
+            here: Some(here),
+            ..Setting::default()
+        })
+    }
+
     pub(crate) fn with_ssh(
         limits: ConnectionLimits,
         tunnel_limits: TunnelLimits,
         auth: Option<Arc<dyn proxy::AuthIntake>>,
         ssh_limits: SshLimits,
     ) -> Self {
+        Self::build(Setting {
+            limits,
+            tunnel_limits,
+            auth,
+            ssh_limits,
+            ..Setting::default()
+        })
+    }
+
+    pub(crate) fn build(setting: Setting) -> Self {
+        let Setting {
+            limits,
+            tunnel_limits,
+            auth,
+            ssh_limits,
+            here,
+            balancers,
+        } = setting;
         let keys = Keys::new();
         keys.write_known_hosts();
         keys.certified(
@@ -428,10 +485,14 @@ impl World {
             log.clone(),
             10_000,
         ));
+        let mut dialer = Dialer::new(Arc::clone(&tunnels), Duration::from_secs(60));
+        if let Some(here) = here {
+            dialer = dialer.with_here(here);
+        }
         let ssh = Arc::new(SshProxy::new(SshParts {
             gate: gate.clone(),
             resolver: nodes.clone(),
-            dialer: Arc::new(Dialer::new(Arc::clone(&tunnels), Duration::from_secs(60))),
+            dialer: Arc::new(dialer),
             events: log.clone(),
             clock,
             entropy: Arc::new(SystemEntropy),
@@ -452,6 +513,7 @@ impl World {
                 Listener::bind(loopback).await.unwrap(),
             )
         });
+        let (public, jump) = (public.behind(balancers.clone()), jump.behind(balancers));
         let addresses = (public.address(), jump.address());
         let parts = Public {
             faces: Arc::clone(&faces),
@@ -501,6 +563,16 @@ pub(crate) fn direct(id: &str, address: SocketAddr) -> Route {
         name: id.to_owned(),
         port: address.port(),
         via: proxy::Via::Hops(vec![proxy::Hop::Direct(address.to_string())]),
+    }
+}
+
+/// A host in the proxy's own process.
+pub(crate) fn within(id: &str) -> Route {
+    Route {
+        host: host(id),
+        name: id.to_owned(),
+        port: 22,
+        via: proxy::Via::Hops(vec![proxy::Hop::Here]),
     }
 }
 

@@ -390,6 +390,40 @@ fn a_removed_host_is_cut_and_does_not_come_back() {
 }
 
 #[test]
+fn a_host_that_is_locked_by_its_name_is_cut_as_well() {
+    let world = World::new();
+    let _agent = agent(&world, world.public, world.hosts.agent("host-1"));
+    let _other = agent(&world, world.public, world.hosts.agent("host-2"));
+    is_up(&world, "host-1");
+    is_up(&world, "host-2");
+    let mut names: Vec<_> = world
+        .tunnels
+        .views()
+        .iter()
+        .map(|view| view.agent.name.clone())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            Some("name-of-host-1".to_owned()),
+            Some("name-of-host-2".to_owned())
+        ],
+        "neither the id, nor a name besides"
+    );
+    let mut stream = open(&world, "host-1", 1).unwrap();
+    let lock = |name: &str| world.gate.locked_hosts.lock().unwrap().insert(name.to_owned());
+    assert!(lock("name-of-host-1") && lock("alias.example"));
+    let ended = world.runtime.block_on(stream.read(&mut [0; 16]));
+    assert!(ended.is_err() || ended.is_ok_and(|length| length == 0));
+    world.log.wait("the cut", |event| {
+        matches!(event, ProxyEvent::TunnelClosed { host: closed, reason: "cut", .. } if *closed == host("host-1"))
+            .then_some(())
+    });
+    assert!(world.tunnels.has(&host("host-2")));
+}
+
+#[test]
 fn a_new_certificate_opens_a_new_tunnel_and_the_old_one_is_finished() {
     let world = World::new();
     let agent = agent(&world, world.public, world.hosts.agent("host-1"));

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::sync::Arc;
 
 use ssh_node::*;
 
@@ -22,10 +23,13 @@ crate::tests! {
     a_certificate_without_its_key_does_not_log_in
     what_cannot_be_enforced_is_refused
     the_gate_decides
+    who_shows_a_certificate_of_ours_is_told_why
     who_lacks_a_second_factor_is_told_what_to_do
+    who_comes_back_with_a_second_factor_has_not_failed
     authorities_are_taken_as_they_are_now
     connections_of_one_user_are_limited
     silent_connections_are_closed
+    who_asks_on_and_on_is_closed_as_well_and_counts_until_then
     who_waits_longest_without_logging_in_makes_room
     host_keys_are_seen_by_scanners_without_a_trace
     an_account_that_does_not_exist_is_said_to_be_missing
@@ -43,7 +47,7 @@ fn refused(world: &World, wanted: Wanted<'_>) -> Vec<AuthFailure> {
         outcome.stderr
     );
     assert!(
-        outcome.stderr.contains("Permission denied (publickey)"),
+        outcome.stderr.contains("Permission denied (publickey"),
         "{}",
         outcome.stderr
     );
@@ -223,13 +227,9 @@ fn the_gate_decides() {
     );
 }
 
-fn who_lacks_a_second_factor_is_told_what_to_do() {
-    let world = World::new();
-    let words = "This session needs your second factor: use `signet ssh`.";
-    *world.gate.lacks_second_factor.lock().unwrap() = Some(words.to_owned());
-    let key = world.user("alice");
-    // OpenSSH shows what the server says where it may ask questions, and asks none here.
-    let mut command = world.ssh(&key, own_account(), &[]);
+/// Runs OpenSSH where it may ask questions: then it shows what the server says, which asks none.
+fn attended(world: &World, key: &std::path::Path, login: &str) -> parts::process::Outcome {
+    let command = world.ssh(key, login, &[]);
     let options = command
         .get_args()
         .map(std::ffi::OsStr::to_owned)
@@ -244,7 +244,88 @@ fn who_lacks_a_second_factor_is_told_what_to_do() {
         .arg("true")
         .env_remove("SSH_AUTH_SOCK")
         .env("LC_ALL", "C");
-    let outcome = run(&mut asking);
+    run(&mut asking)
+}
+
+fn who_shows_a_certificate_of_ours_is_told_why() {
+    let world = World::new();
+    let told = |outcome: parts::process::Outcome, words: &str| {
+        assert_eq!(
+            (outcome.code, outcome.stderr.matches(words).count()),
+            (255, 1),
+            "{}",
+            outcome.stderr
+        );
+    };
+    let key = world.certificate("alice", good("alice", "deploy"));
+    told(
+        attended(&world, &key, own_account()),
+        &format!(
+            "your certificate is not for the account {}; if you were given it since your log-in, log in again",
+            own_account()
+        ),
+    );
+    let key = world.user("alice");
+    world.gate.grant.lock().unwrap().max_connections = Some(0);
+    told(
+        attended(&world, &key, own_account()),
+        "you have 0 connections to this host already, and may have no more at once",
+    );
+    world.gate.deny("alice");
+    told(attended(&world, &key, own_account()), "alice is locked: on leave");
+    // One failure each, as before, and the rejection.
+    assert_eq!(
+        world.failures(),
+        [
+            AuthFailure::OtherLogin,
+            AuthFailure::Denied("alice is locked: on leave".to_owned())
+        ]
+    );
+    // Whose certificate is another's learns nothing, and is not asked either.
+    let wanted = Wanted {
+        authority: "other-ca",
+        ..good("mallory", own_account())
+    };
+    let key = world.certificate("mallory", wanted);
+    let outcome = attended(&world, &key, own_account());
+    let said = outcome
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("Warning:"));
+    let said = said.collect::<Vec<_>>();
+    assert!(
+        matches!(said[..], [only] if only.ends_with("Permission denied (publickey).")),
+        "{said:?}"
+    );
+}
+
+fn who_comes_back_with_a_second_factor_has_not_failed() {
+    let world = World::new();
+    *world.gate.lacks_second_factor.lock().unwrap() = Some("with signet".to_owned());
+    assert_eq!(
+        crate::foreign::lacking_a_second_factor(&world, ssh_cert::SESSION_CERTIFICATE_FOLLOWS),
+        None
+    );
+    assert_eq!(
+        crate::foreign::lacking_a_second_factor(&world, ""),
+        Some("with signet".to_owned())
+    );
+    let wanted = AuthFailure::SecondFactor("the session needs a second factor".to_owned());
+    // The first is not among them: it would stand before the second, which is waited for.
+    eventually("the failure in the log", || {
+        Some(world.failures()).filter(|failures| !failures.is_empty())
+    });
+    world.runtime.block_on(world.node.stop());
+    assert_eq!(world.failures(), [wanted]);
+}
+
+fn who_lacks_a_second_factor_is_told_what_to_do() {
+    let world = World::new();
+    let words = "This session needs your second factor: use `signet ssh`.";
+    *world.gate.lacks_second_factor.lock().unwrap() = Some(words.to_owned());
+    let key = world.user("alice");
+    let mut command = world.ssh(&key, own_account(), &[]);
+    let outcome = attended(&world, &key, own_account());
     assert_eq!(outcome.code, 255);
     assert_eq!(outcome.stderr.matches(words).count(), 1, "{}", outcome.stderr);
     // One that may ask nothing is refused all the same.
@@ -309,6 +390,59 @@ fn silent_connections_are_closed() {
     let mut silent = greeted(&world);
     let _closed_or_reset = silent.read_to_end(&mut Vec::new());
     assert!(world.failures().is_empty());
+}
+
+/// A client that goes on asking, slowly and politely, and never proves anything.
+async fn asks_on_and_on(world: &World) -> usize {
+    struct Careless;
+    impl russh::client::Handler for Careless {
+        type Error = russh::Error;
+
+        async fn check_server_key(
+            &mut self,
+            _: &russh::keys::PublicKeyOrCertificate,
+        ) -> Result<bool, russh::Error> {
+            Ok(true)
+        }
+    }
+    let config = Arc::new(russh::client::Config::default());
+    let mut polite = loop {
+        // It begins anew where the machine is too busy for that.
+        if let Ok(polite) = russh::client::connect(Arc::clone(&config), world.address, Careless).await {
+            break polite;
+        }
+    };
+    let mut asked = 0;
+    while polite.authenticate_none("alice").await.is_ok() {
+        asked += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    asked
+}
+
+fn who_asks_on_and_on_is_closed_as_well_and_counts_until_then() {
+    let world = World::with(|config| {
+        config.login_grace = std::time::Duration::from_secs(3);
+        config.auth_attempts_max = usize::MAX;
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let asks = runtime.block_on(async { tokio::time::timeout(PATIENCE, asks_on_and_on(&world)).await });
+    assert!(asks.is_ok_and(|asked| asked > 1));
+    // One that has its place taken is cut, however much it says: whoever logs in gets in.
+    let world = World::with(|config| {
+        config.login_grace = std::time::Duration::from_secs(3_600);
+        config.auth_attempts_max = usize::MAX;
+        config.unauthenticated_per_address_max = 1;
+    });
+    runtime.block_on(async {
+        let asking = asks_on_and_on(&world);
+        tokio::pin!(asking);
+        let started = tokio::time::timeout(std::time::Duration::from_secs(1), &mut asking).await;
+        assert!(started.is_err(), "it is asking");
+        let in_there = tokio::task::block_in_place(|| world.run("echo in").stdout);
+        assert_eq!(in_there, "in\n");
+        assert!(tokio::time::timeout(PATIENCE, asking).await.is_ok());
+    });
 }
 
 /// A connection that says nothing, once it was greeted.

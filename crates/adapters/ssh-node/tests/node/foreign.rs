@@ -83,3 +83,30 @@ pub(crate) fn log_in(world: &World, offers: &[(&Path, &Path)]) -> bool {
         is_in
     })
 }
+
+/// Shows a certificate for which a second factor is lacking, goes on with `keyboard-interactive`, and returns what it is told then.
+pub(crate) fn lacking_a_second_factor(world: &World, submethods: &str) -> Option<String> {
+    let key = world.user("alice");
+    let certificate = std::fs::read_to_string(world.path("alice-cert.pub")).unwrap();
+    let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
+    let certificate = Certificate::from_openssh(certificate.trim()).unwrap();
+    world.runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        let config = Arc::new(client::Config::default());
+        let mut handle = client::connect_stream(config, stream, Careless).await.unwrap();
+        let answer = handle.authenticate_openssh_cert(own_account(), Arc::new(key), certificate);
+        assert!(matches!(
+            answer.await.unwrap(),
+            client::AuthResult::Failure {
+                partial_success: true,
+                ..
+            }
+        ));
+        let answer = handle.authenticate_keyboard_interactive_start(own_account(), submethods.to_owned());
+        match answer.await.unwrap() {
+            client::KeyboardInteractiveAuthResponse::InfoRequest { instructions, .. } => Some(instructions),
+            client::KeyboardInteractiveAuthResponse::Failure { .. } => None,
+            client::KeyboardInteractiveAuthResponse::Success => panic!("let in without a second factor"),
+        }
+    })
+}

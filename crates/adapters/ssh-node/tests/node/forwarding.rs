@@ -24,6 +24,7 @@ crate::tests! {
     the_agent_is_reached_from_a_session
     sockets_and_x11_are_refused
     nothing_is_forwarded_unrecorded
+    who_asks_for_closed_ports_again_and_again_is_held_back_and_nobody_else
     connections_that_the_client_does_not_take_do_not_pile_up
 }
 
@@ -321,6 +322,44 @@ fn nothing_is_forwarded_unrecorded() {
     assert!(!comes_back(connected(port)));
     let mut command = world.ssh(&key, own_account(), &["-N", "-o", "ExitOnForwardFailure=yes"]);
     assert_eq!(run(command.args(["-R", &format!("0:{echo}")])).code, 255);
+}
+
+/// Whatever is let through is recorded, and what is not does not fill the log.
+fn who_asks_for_closed_ports_again_and_again_is_held_back_and_nobody_else() {
+    // Nothing comes back, so that no machine is too slow for this.
+    let world = World::with(|config| config.channel_rate = (0, 3));
+    let (alice, bob) = (world.user("alice"), world.user("bob"));
+    let ask = |key: &Path, times: usize| {
+        let port = free_port();
+        let _client = forward(&world, key, &["-L", &format!("127.0.0.1:{port}:127.0.0.1:1")]);
+        for _ in 0..times {
+            let mut nobody = connected(port);
+            assert!(is_closed(&mut nobody));
+        }
+    };
+    let refused = || {
+        world.recorded(|event| match &event.what {
+            Happening::Refused { what, reason } => Some((event.user.clone(), what.clone(), reason.clone())),
+            _ => None,
+        })
+    };
+    ask(&alice, 5);
+    assert_eq!(ports(&world).len(), 3);
+    assert_eq!(refused().len(), 2);
+    // Nor by another connection, nor by what else is an event each time.
+    ask(&alice, 1);
+    let mut command = world.ssh(&alice, own_account(), &["-N", "-o", "ExitOnForwardFailure=yes"]);
+    assert_eq!(run(command.args(["-R", "0:127.0.0.1:1"])).code, 255);
+    assert_eq!(ports(&world).len(), 3);
+    for (user, what, reason) in refused() {
+        assert_eq!(user.as_deref(), Some("alice"), "{what}");
+        assert!(reason.contains("opens channels too fast"), "{reason}");
+    }
+    let outcome = world.run_as(&alice, own_account(), "true");
+    assert_eq!(outcome.code, 255, "{}", outcome.text());
+    assert!(outcome.text().contains("too fast"), "{}", outcome.text());
+    ask(&bob, 2);
+    assert_eq!(ports(&world).len(), 5);
 }
 
 /// Whether the other end closes a connection, at the latest after some patience.

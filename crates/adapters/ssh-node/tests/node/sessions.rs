@@ -154,6 +154,17 @@ fn a_terminal_has_its_size_and_its_modes() {
         Happening::SessionStart { terminal, .. } => *terminal,
         _ => None,
     });
+    // Whoever is at the terminal leaves, and then the session ends.
+    world.wait_for("the end in the log", |what| {
+        matches!(what, Happening::SessionEnd { .. }).then_some(())
+    });
+    let told = world.recorded(|event| match &event.what {
+        Happening::SessionStart { .. } => Some("start"),
+        Happening::SessionLeave => Some("leave"),
+        Happening::SessionEnd { .. } => Some("end"),
+        _ => None,
+    });
+    assert_eq!(told, ["start", "leave", "end"]);
 }
 
 fn a_signal_of_the_program_comes_back() {

@@ -108,7 +108,7 @@ impl Gate for TestGate {
 
     async fn admit(&self, admission: &Admission) -> Result<Grant, NotAdmitted> {
         let user = admission.certificate.key_id();
-        self.check(user)?;
+        self.check(user).map_err(NotAdmitted::Told)?;
         if let Some(words) = self.lacks_second_factor.lock().unwrap().clone() {
             let reason = Denial("the session needs a second factor".to_owned());
             return Err(NotAdmitted::SecondFactor { reason, words });

@@ -7,7 +7,6 @@ use crate::client::SESSION;
 use crate::world::PASSWORD;
 use crate::world::World;
 use crate::world::operator;
-use crate::world::user;
 
 #[tokio::test]
 async fn password_and_code_log_in_and_out() {
@@ -179,11 +178,13 @@ async fn sessions_end_with_time_with_locks_and_with_their_user() {
         )
         .await
         .unwrap();
-    // When everything is taken away from the user.
+    // When the user is removed.
     let mut client = log_in().await;
+    let name = resource::ResourceName::parse("alice").unwrap();
+    let delete = directory::Delete::default();
     world
-        .identity
-        .forget(&operator(), &user("alice"), "left")
+        .directory
+        .delete(&operator(), resource::Kind::User, &name, delete)
         .await
         .unwrap();
     gone(&mut client).await;

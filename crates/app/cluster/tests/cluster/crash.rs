@@ -18,13 +18,7 @@ use crate::support::World;
 const USER: AuthorityType = AuthorityType::User;
 
 fn request(phase: Phase) -> RotateRequest {
-    RotateRequest {
-        authority: USER,
-        step: Step::To(phase),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    }
+    RotateRequest::new(USER, Step::To(phase))
 }
 
 fn phase(cluster: &Cluster) -> Phase {

@@ -1,6 +1,7 @@
 //! Issuance: what is recorded, who signs in which phase, what is refused.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use audit::Actor;
 use authority::AuthorityType;
@@ -30,6 +31,7 @@ use ssh_cert::CriticalOptions;
 use ssh_cert::SubjectKey;
 
 use crate::support::World;
+use crate::watching::Moody;
 
 fn subject() -> PublicKey {
     let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
@@ -44,6 +46,7 @@ fn alice(subject_key: PublicKey) -> IssueX509 {
         logins: Vec::new(),
         traits: BTreeMap::new(),
         mfa_device: None,
+        pinned_to: None,
     };
     IssueX509 {
         request,
@@ -69,13 +72,7 @@ fn database() -> IssueX509 {
 }
 
 async fn to(cluster: &Cluster, authority: AuthorityType, phase: Phase) {
-    let request = RotateRequest {
-        authority,
-        step: Step::To(phase),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let request = RotateRequest::new(authority, Step::To(phase));
     cluster.rotate(&Actor::System, &request).await.unwrap();
 }
 
@@ -163,6 +160,78 @@ async fn i7_what_cannot_be_recorded_is_not_signed() {
     assert!(matches!(refused, Err(ClusterError::Ledger(_))));
 }
 
+fn alice_by_ssh() -> IssueSsh {
+    IssueSsh {
+        request: SshRequest::User {
+            profile: SshProfile::User,
+            user: UserName::parse("alice").unwrap(),
+            logins: vec![names::Principal::parse("root").unwrap()],
+            roles: Vec::new(),
+            critical_options: CriticalOptions::default(),
+            facts: Default::default(),
+            permits: Vec::new(),
+        },
+        subject_key: SubjectKey::from_public_key(&subject()).unwrap(),
+        ttl: None,
+        allowed_by: "test".into(),
+    }
+}
+
+#[tokio::test]
+async fn i7_of_two_that_are_wanted_together_both_leave_or_neither_and_the_log_tells_which() {
+    let world = World::with_software().await;
+    let (moody, cluster) = Moody::start(&world).await;
+    let issue = async |signatures: usize| {
+        moody.signatures_left.store(signatures, Ordering::SeqCst);
+        let tls = alice(subject());
+        cluster
+            .issue_ssh_and_x509(&Actor::System, &alice_by_ssh(), &tls)
+            .await
+    };
+    let told = async |kind: &str| {
+        let query = ledger::EventQuery {
+            kinds: vec![kind.into()],
+            ..Default::default()
+        };
+        let events = world.ledger.events(&query).await.unwrap();
+        let of_user = events.iter().filter(|event| event.line.contains("\"alice\""));
+        (of_user.count(), events.len())
+    };
+    let recorded = async || {
+        let query = ledger::CertificateQuery {
+            authority: Some(AuthorityType::User),
+            ..Default::default()
+        };
+        let all = world.ledger.certificates(&query).await.unwrap();
+        let leaves = all
+            .into_iter()
+            .filter(|certificate| certificate.subject.contains("alice"));
+        leaves.collect::<Vec<_>>()
+    };
+    let (ssh, x509) = issue(2).await.unwrap();
+    let kept: Vec<_> = recorded().await.into_iter().map(|kept| kept.serial).collect();
+    assert!(kept.contains(&ssh.serial) && kept.contains(&x509.serial) && kept.len() == 2);
+    assert_eq!(told("cert.create").await.0, 2);
+    // The second cannot be signed: what was signed is recorded, and does not leave.
+    assert!(matches!(issue(1).await, Err(ClusterError::Key { .. })));
+    assert_eq!(recorded().await.len(), 3);
+    assert_eq!(
+        (told("cert.create").await.0, told("cert.create_failure").await.1),
+        (4, 1)
+    );
+    // Neither can.
+    assert!(matches!(issue(0).await, Err(ClusterError::Key { .. })));
+    assert_eq!(recorded().await.len(), 3);
+    assert_eq!(
+        (told("cert.create").await.0, told("cert.create_failure").await.1),
+        (6, 3)
+    );
+    // Neither can be announced: neither is signed.
+    world.memory_ledger.fail_writes(true);
+    assert!(matches!(issue(2).await, Err(ClusterError::Ledger(_))));
+    assert_eq!(moody.signatures_left.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn i6_more_than_the_profile_grants_is_refused() {
     let world = World::with_software().await;
@@ -241,21 +310,7 @@ async fn a_revoked_certificate_is_on_its_issuers_list_at_once() {
 async fn whoever_would_revoke_an_ssh_certificate_is_told_to_lock_instead() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let ssh = IssueSsh {
-        request: SshRequest::User {
-            profile: SshProfile::User,
-            user: UserName::parse("alice").unwrap(),
-            logins: vec![names::Principal::parse("root").unwrap()],
-            roles: Vec::new(),
-            critical_options: CriticalOptions::default(),
-            facts: Default::default(),
-            permits: Vec::new(),
-        },
-        subject_key: SubjectKey::from_public_key(&subject()).unwrap(),
-        ttl: None,
-        allowed_by: "test".into(),
-    };
-    let issued = cluster.issue_ssh(&Actor::System, &ssh).await.unwrap();
+    let issued = cluster.issue_ssh(&Actor::System, &alice_by_ssh()).await.unwrap();
     let revoked = cluster
         .revoke(
             &Actor::System,
@@ -341,6 +396,7 @@ async fn a_user_named_like_the_cluster_can_be_revoked_and_an_authority_cannot() 
         logins: Vec::new(),
         traits: BTreeMap::new(),
         mfa_device: None,
+        pinned_to: None,
     };
     let named = IssueX509 {
         request,

@@ -90,13 +90,7 @@ async fn a_slow_reader_does_not_undo_what_was_seen_since() {
     state.has_read.notified().await;
 
     // 2. Meanwhile a rotation begins.
-    let request = RotateRequest {
-        authority: AuthorityType::User,
-        step: Step::To(Phase::Init),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let request = RotateRequest::new(AuthorityType::User, Step::To(Phase::Init));
     cluster.rotate(&Actor::System, &request).await.unwrap();
 
     // 3. What was read before it is not what is seen after it.

@@ -21,13 +21,7 @@ use crate::support::World;
 const HOST: AuthorityType = AuthorityType::Host;
 
 fn request(phase: Phase) -> RotateRequest {
-    RotateRequest {
-        authority: HOST,
-        step: Step::To(phase),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    }
+    RotateRequest::new(HOST, Step::To(phase))
 }
 
 async fn to(cluster: &Cluster, phase: Phase) -> Result<cluster::Rotated, ClusterError> {
@@ -134,13 +128,7 @@ async fn an_automatic_rotation_takes_its_phases_in_time_and_survives_restarts() 
     let step = Step::Automatic {
         grace_period: Ttl::from_hours(48),
     };
-    let automatic = RotateRequest {
-        authority: HOST,
-        step,
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let automatic = RotateRequest::new(HOST, step);
     cluster.rotate(&Actor::System, &automatic).await.unwrap();
     let course = cluster.authority(HOST).unwrap().record.course.clone();
     assert_eq!(course.mode, Some(Mode::Automatic));
@@ -332,13 +320,7 @@ async fn distrust_needs_a_reason_and_ends_the_rotation_at_once() {
     let cluster = world.start_immortal().await;
     to(&cluster, Phase::Init).await.unwrap();
     to(&cluster, Phase::UpdateClients).await.unwrap();
-    let mut distrust = RotateRequest {
-        authority: HOST,
-        step: Step::Distrust,
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let mut distrust = RotateRequest::new(HOST, Step::Distrust);
     assert!(cluster.rotate(&Actor::System, &distrust).await.is_err());
     distrust.reason = Some("the old key leaked".into());
     let done = cluster.rotate(&Actor::System, &distrust).await.unwrap();
@@ -401,13 +383,7 @@ async fn the_alert_of_a_held_rotation_goes_with_its_cause() {
     let step = Step::Automatic {
         grace_period: Ttl::from_hours(3),
     };
-    let automatic = RotateRequest {
-        authority: HOST,
-        step,
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let automatic = RotateRequest::new(HOST, step);
     cluster.rotate(&Actor::System, &automatic).await.unwrap();
     let old = rotation::Generation::FIRST;
     cluster.note_presence(Presence {

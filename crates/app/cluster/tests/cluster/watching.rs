@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
@@ -66,10 +67,39 @@ async fn the_end_of_an_authority_is_told_90_30_and_7_days_before() {
     }
 }
 
-/// A backend that can be away.
-struct Moody {
+/// A backend that can be away, or get tired of signing.
+pub(crate) struct Moody {
     inner: Arc<dyn KeyBackend>,
     is_away: AtomicBool,
+    pub(crate) signatures_left: AtomicUsize,
+}
+
+impl Moody {
+    /// The world's own backend, and a server that uses nothing else.
+    pub(crate) async fn start(world: &World) -> (Arc<Self>, Cluster) {
+        let moody = Arc::new(Self {
+            inner: world.backends.lock().unwrap().remove(0),
+            is_away: AtomicBool::new(false),
+            signatures_left: AtomicUsize::new(usize::MAX),
+        });
+        let parts = Parts {
+            state: world.state.clone(),
+            ledger: world.ledger.clone(),
+            custody: Custody::new(moody.clone(), Vec::new()),
+            clock: world.clock.clone(),
+            entropy: world.entropy.clone(),
+        };
+        let (cluster, _) = Cluster::open(parts, settings()).await.unwrap();
+        (moody, cluster)
+    }
+
+    fn gone(operation: &'static str) -> KeyError {
+        KeyError::Unavailable {
+            store: "token ca".into(),
+            operation,
+            reason: "it was pulled out".into(),
+        }
+    }
 }
 
 #[async_trait]
@@ -86,6 +116,11 @@ impl KeyBackend for Moody {
         scheme: SignatureScheme,
         message: &[u8],
     ) -> Result<Signature, KeyError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let left = self
+            .signatures_left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        left.map_err(|_| Self::gone("sign"))?;
         self.inner.sign(key, scheme, message).await
     }
     async fn public_key(&self, key: &KeyRef) -> Result<PublicKey, KeyError> {
@@ -102,11 +137,7 @@ impl KeyBackend for Moody {
     }
     async fn health(&self) -> Result<(), KeyError> {
         if self.is_away.load(Ordering::SeqCst) {
-            return Err(KeyError::Unavailable {
-                store: "token ca".into(),
-                operation: "answer",
-                reason: "it was pulled out".into(),
-            });
+            return Err(Self::gone("answer"));
         }
         self.inner.health().await
     }
@@ -115,18 +146,7 @@ impl KeyBackend for Moody {
 #[tokio::test]
 async fn a_backend_lost_and_found_is_recorded_once_each_and_an_alert_meanwhile() {
     let world = World::with_software().await;
-    let moody = Arc::new(Moody {
-        inner: world.backends.lock().unwrap().remove(0),
-        is_away: AtomicBool::new(false),
-    });
-    let parts = Parts {
-        state: world.state.clone(),
-        ledger: world.ledger.clone(),
-        custody: Custody::new(moody.clone(), Vec::new()),
-        clock: world.clock.clone(),
-        entropy: world.entropy.clone(),
-    };
-    let (cluster, _) = Cluster::open(parts, settings()).await.unwrap();
+    let (moody, cluster) = Moody::start(&world).await;
     let has_alert = |cluster: &Cluster| {
         let alerts = cluster.alerts();
         alerts.iter().any(|alert| alert.id.starts_with("backend-lost/"))
@@ -154,13 +174,7 @@ async fn a_backend_lost_and_found_is_recorded_once_each_and_an_alert_meanwhile()
 async fn a_plan_tells_who_is_not_ready_and_changes_nothing() {
     let world = World::with_software().await;
     let cluster = world.start_immortal().await;
-    let request = |phase| RotateRequest {
-        authority: AuthorityType::Host,
-        step: Step::To(phase),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let request = |phase| RotateRequest::new(AuthorityType::Host, Step::To(phase));
     let begin = cluster.plan_rotation(&request(Phase::Init)).await.unwrap();
     assert_eq!(begin.readiness, None, "to begin asks for nobody's readiness");
     cluster

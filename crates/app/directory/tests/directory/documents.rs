@@ -348,3 +348,42 @@ async fn what_demands_a_recording_is_refused_and_what_only_wishes_for_one_is_not
         world.put(document, Put::Upsert).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn settings_that_nothing_reads_are_refused_and_their_defaults_are_not() {
+    let world = World::new().await;
+    let settings = |kind: &str, spec: serde_json::Value| {
+        let name = kind.replace('_', "-");
+        json!({ "kind": kind, "version": "v1", "metadata": { "name": name }, "spec": spec })
+    };
+    let preference = |spec| settings("cluster_auth_preference", spec);
+    let networking = |spec| settings("cluster_networking_config", spec);
+    for (document, place) in [
+        (
+            preference(json!({"webauthn": {"rp_id": "example.com"}})),
+            "spec.webauthn.rp_id",
+        ),
+        (
+            networking(json!({"session_control_timeout": "10m"})),
+            "spec.session_control_timeout",
+        ),
+    ] {
+        let error = world.put(document, Put::Upsert).await.unwrap_err();
+        let DirectoryError::Refused(Refusal::Invalid { problems, .. }) = error else {
+            panic!("{error}");
+        };
+        let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(words.len(), 1, "{words:?}");
+        assert!(
+            words[0].starts_with(place) && words[0].contains("is not read in this version"),
+            "{words:?}"
+        );
+    }
+    // What `get` prints is taken back.
+    for document in [
+        preference(json!({"webauthn": {}})),
+        networking(json!({"session_control_timeout": "2m", "keep_alive_interval": "1m"})),
+    ] {
+        world.put(document, Put::Upsert).await.unwrap();
+    }
+}

@@ -101,9 +101,9 @@ async fn a_role_that_is_held_stays_or_is_taken_from_its_holders() {
             "user.update bob true"
         ]
     );
-    let roles = world.directory.roles_of(&name("alice")).await.unwrap();
+    let set = world.directory.access_set(&name("alice")).await.unwrap();
     assert_eq!(
-        roles.iter().map(|role| role.name().as_str()).collect::<Vec<_>>(),
+        set.roles().map(|role| role.as_str()).collect::<Vec<_>>(),
         ["access"]
     );
 }

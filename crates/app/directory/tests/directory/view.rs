@@ -101,13 +101,7 @@ async fn whoever_waits_is_told_of_rotations() {
     let revision = world.directory.view().revision;
     let directory = Arc::clone(&world.directory);
     let waiter = tokio::spawn(async move { directory.wait_beyond(revision).await.unwrap() });
-    let request = RotateRequest {
-        authority: AuthorityType::Host,
-        step: Step::To(Phase::Init),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let request = RotateRequest::new(AuthorityType::Host, Step::To(Phase::Init));
     world.cluster.rotate(&Actor::System, &request).await.unwrap();
     let view = tokio::time::timeout(PATIENCE, waiter).await.unwrap().unwrap();
     assert!(view.revision > revision);

@@ -209,6 +209,7 @@ async fn certificates_of_nobody_are_refused() {
             logins: Vec::new(),
             traits: std::collections::BTreeMap::new(),
             mfa_device: None,
+            pinned_to: None,
         },
         profile::X509Request::Host {
             names: vec![names::HostName::parse("web-1").unwrap()],
@@ -248,7 +249,7 @@ async fn nodes_are_shown_to_those_who_may_log_in_with_when_they_were_last_heard_
     assert_eq!(all[0].node.spec.seen_at, None);
     world.beat(&joined, &joined.trust).await.unwrap();
     let seen_at = world.cluster.now();
-    world.clock.advance(Ttl::from_seconds(600));
+    world.clock.advance(enrollment::HEARD);
     let seen = world
         .enrollment
         .node(Some(&access("prod")), "WEB-1.test.example.com")
@@ -378,4 +379,104 @@ async fn a_server_without_an_agent_is_registered_changed_and_removed() {
         .unwrap();
     assert_eq!(world.events("node.create").await.len(), 1);
     assert_eq!(world.events("node.update").await.len(), 1);
+}
+
+/// The tunnels of a proxy: those of these hosts.
+struct Tunnels(std::sync::Mutex<Vec<String>>);
+
+impl enrollment::Tunnelled for Tunnels {
+    fn has_tunnel(&self, host_id: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|host| host == host_id)
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_only_its_tunnel_leads_to_is_offline_as_soon_as_that_is_gone() {
+    let world = World::new().await;
+    let (_, joined) = world.node("web-1").await;
+    let (_, dialled) = world.node("web-2").await;
+    let host_id = joined.host_id.to_string();
+    let tunnels = Arc::new(Tunnels(vec![host_id].into()));
+    world.enrollment.follow_tunnels(tunnels.clone());
+    let caller = world.caller(&joined).await.unwrap();
+    let heartbeat = enrollment::Heartbeat {
+        use_tunnel: true,
+        ..enrollment::Heartbeat::default()
+    };
+    world.enrollment.heartbeat(&caller, heartbeat).await.unwrap();
+    world.beat(&dialled, &dialled.trust).await.unwrap();
+    let is_online = async |name: &str| {
+        let node = world.enrollment.node(None, name).await.unwrap().unwrap();
+        node.is_online.unwrap()
+    };
+    assert!(is_online("web-1").await);
+    tunnels.0.lock().unwrap().clear();
+    assert!(!is_online("web-1").await, "it was heard of this moment");
+    assert!(is_online("web-2").await, "the proxy dials it");
+}
+
+#[tokio::test]
+async fn the_auth_services_own_machine_is_not_removed_and_becomes_another_when_it_is_taken_for_nobody() {
+    let world = World::new().await;
+    let mut hub = Machine::new("hub");
+    hub.roles = vec![SystemRole::Node, SystemRole::Proxy];
+    let token = async || {
+        let create = enrollment::CreateToken {
+            roles: vec![SystemRole::Node, SystemRole::Proxy],
+            ttl: None,
+            uses: Some(1),
+            suggested_labels: resource::Labels::new(),
+            description: None,
+            is_operator: true,
+        };
+        world
+            .enrollment
+            .create_token(&actor(), create)
+            .await
+            .unwrap()
+            .secret
+    };
+    let join = async |machine: &Machine| {
+        let request = enrollment::JoinRequest {
+            is_own: true,
+            ..machine.request(token().await)
+        };
+        world.enrollment.join(&request, "local").await
+    };
+    let first = join(&hub).await.unwrap();
+    let standing = async |joined: &enrollment::Joined| {
+        let certificate = &joined.certificates.tls_client.chain[0];
+        world.enrollment.own_standing(certificate).await.unwrap()
+    };
+    assert_eq!(standing(&first).await, enrollment::Standing::Good);
+    assert!(world.caller(&first).await.unwrap().is_own());
+    let id = first.host_id.to_string();
+    for _ in 0..2 {
+        let refused = world.enrollment.remove(&actor(), &name(&id), None).await;
+        let words = refused.as_ref().unwrap_err().to_string();
+        assert_eq!(code(refused), "own_machine");
+        assert!(words.contains("ssh_service.enabled: false"), "{words}");
+    }
+    // Whatever revokes its certificate all the same: it is another host from its next start on, by the name it had.
+    let leaf = x509::Certificate::from_der(&first.certificates.tls_client.chain[0]).unwrap();
+    let serial = hex::encode(leaf.serial_octets());
+    world
+        .cluster
+        .revoke(&actor(), AuthorityType::Host, &serial, "keyCompromise")
+        .await
+        .unwrap();
+    assert!(matches!(standing(&first).await, enrollment::Standing::Gone(_)));
+    for _ in 0..2 {
+        world.enrollment.retire_own(&id, "it was revoked").await.unwrap();
+    }
+    hub = Machine {
+        roles: hub.roles.clone(),
+        ..Machine::new("hub")
+    };
+    let second = join(&hub).await.unwrap();
+    assert_ne!(second.host_id, first.host_id);
+    assert_eq!(standing(&second).await, enrollment::Standing::Good);
+    assert!(matches!(standing(&first).await, enrollment::Standing::Gone(_)));
+    // One that ran here once, and does no more, is a host like any other.
+    world.enrollment.remove(&actor(), &name(&id), None).await.unwrap();
 }

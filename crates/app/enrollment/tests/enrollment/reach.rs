@@ -104,7 +104,20 @@ async fn an_operator_says_where_a_host_is_dialled_that_comes_from_elsewhere() {
 
     // What the agent says is not an operator's to write, and the proxy's own machine is nobody's address.
     let stored = node(&world, &id).await;
-    let changes: [fn(&mut Document<NodeSpec>); 7] = [
+    // What is shown is written back, whatever is read only in it; a description is the operator's.
+    let mut shown = stored.clone();
+    shown.spec.seen_at = Some(names::UnixSeconds(1));
+    shown.spec.rotation.clear();
+    shown.metadata.description = Some("rack 7".to_owned());
+    put(shown, Put::Upsert).await.unwrap();
+    let evidence = node(&world, &id).await.spec.rotation;
+    assert_eq!(evidence, stored.spec.rotation);
+    beat(&world, &joined, remote, "10.0.0.8:3022").await;
+    let stored = node(&world, &id).await;
+    assert_eq!(stored.metadata.description.as_deref(), Some("rack 7"));
+    let changes: [fn(&mut Document<NodeSpec>); 9] = [
+        |document| document.spec.use_tunnel = !document.spec.use_tunnel,
+        |document| document.spec.version = "another".to_owned(),
         |document| document.spec.hostname = "web-2".to_owned(),
         |document| document.spec.addr = "10.0.0.9:22".to_owned(),
         |document| drop(document.metadata.labels.insert("env".to_owned(), "x".to_owned())),

@@ -14,13 +14,7 @@ use crate::support::actor;
 use crate::support::name;
 
 async fn step(world: &World, authority: AuthorityType, phase: Phase) -> Result<cluster::Rotated, String> {
-    let request = RotateRequest {
-        authority,
-        step: Step::To(phase),
-        reason: None,
-        override_reason: None,
-        override_only: None,
-    };
+    let request = RotateRequest::new(authority, Step::To(phase));
     match world.cluster.rotate(&Actor::System, &request).await {
         Ok(rotated) => Ok(rotated),
         Err(ClusterError::Refused(Refusal::Blocked { blocked, .. })) => Err(blocked.to_string()),

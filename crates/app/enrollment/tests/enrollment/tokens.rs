@@ -1,7 +1,6 @@
 use enrollment::CreateToken;
 use enrollment::JoinSecret;
 use enrollment::SecretSource;
-use enrollment::mask;
 use enrollment::parse_static_token;
 use names::Ttl;
 use resource::Kind;
@@ -82,14 +81,6 @@ async fn i9_the_secret_of_a_token_is_stored_and_logged_nowhere() {
         assert!(!event.to_string().contains(secret), "{event}");
         assert_eq!(event["token"], created.document.metadata.name.as_str()[..8]);
     }
-}
-
-#[test]
-fn masking_hides_all_but_the_last_quarter() {
-    assert_eq!(mask("0123456789abcdef"), "************cdef");
-    assert_eq!(mask("0123456789abcde"), "***************");
-    assert_eq!(mask(""), "");
-    assert_eq!(secret("0123456789abcdef0123").masked(), "***************f0123");
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 use authn::Password;
 use identity::Answer;
+use identity::Factor;
 use identity::FactorKind;
 use identity::Granted;
 use identity::PrivilegedAct;
+use identity::ProofHolder;
+use identity::Reauthenticate;
 use identity::Refusal;
 
 use crate::authenticator::Authenticator;
+use crate::world::PASSWORD;
 use crate::world::World;
 use crate::world::home;
 use crate::world::name;
@@ -63,10 +67,62 @@ async fn the_last_second_factor_stays() {
     let mut key = Authenticator::new();
     let second = world.add_key(&alice, &mut key).await;
     assert_eq!(world.identity.account(&user).await.unwrap().devices.len(), 2);
+    // What is refused anyway asks for no proof, which may have cost a recovery code.
+    let unproven = world
+        .identity
+        .device_remove(&operator(), &user, shown(""), "unknown")
+        .await;
+    assert_eq!(refusal(unproven), Refusal::NoSuchDevice);
     remove(&second).await.unwrap();
+    let unproven = world
+        .identity
+        .device_remove(&operator(), &user, shown(""), &first)
+        .await;
+    assert_eq!(refusal(unproven), Refusal::LastFactor);
     assert_eq!(world.identity.account(&user).await.unwrap().devices.len(), 1);
     assert_eq!(world.events("mfa.add").len(), 2);
     assert_eq!(world.events("mfa.delete").len(), 1);
+}
+
+#[tokio::test]
+async fn second_factors_of_a_user_have_names_of_their_own() {
+    let (world, alice) = World::with_alice().await;
+    let user = name("alice");
+    world.add_key(&alice, &mut Authenticator::new()).await;
+    // Whoever says nothing gets a name that is free.
+    for (name, is_taken) in [
+        ("key", true),
+        ("KEY", true),
+        ("other key", false),
+        ("", false),
+        ("webauthn", true),
+        ("", false),
+    ] {
+        let token = world.prove(&alice, PrivilegedAct::ChangeSecondFactors).await;
+        let offer = world
+            .identity
+            .device_begin(&user, shown(&token), FactorKind::Webauthn)
+            .await
+            .unwrap();
+        let answer = Answer::Webauthn(Authenticator::new().create(&offer.webauthn.unwrap()));
+        let finished = world
+            .identity
+            .device_finish(&operator(), &user, &offer.challenge, answer, name)
+            .await;
+        match finished {
+            Ok(added) => assert!(!is_taken, "{added:?}"),
+            refused => {
+                assert!(is_taken, "{refused:?}");
+                assert_eq!(refusal(refused), Refusal::DeviceNameTaken(name.to_owned()));
+            }
+        }
+    }
+    let devices = world.identity.account(&user).await.unwrap().devices;
+    let names = devices
+        .iter()
+        .map(|device| device.name.as_str())
+        .collect::<Vec<_>>();
+    assert_eq!(names[1..], ["key", "other key", "webauthn", "webauthn 2"]);
 }
 
 #[tokio::test]
@@ -110,6 +166,72 @@ async fn changes_need_a_proof_each() {
         .device_finish(&operator(), &user, &offer.challenge, wrong, "x")
         .await;
     assert_eq!(refusal(wrong), Refusal::ChallengeGone);
+}
+
+#[tokio::test]
+async fn what_was_begun_with_a_second_factor_that_is_gone_adds_none() {
+    let user = name("alice");
+    for (goes, wanted) in [
+        ("nothing", None),
+        ("the device", Some(Refusal::ReauthenticationNeeded)),
+        ("by a lock", Some(Refusal::ReauthenticationNeeded)),
+        ("the password", Some(Refusal::ChallengeGone)),
+    ] {
+        let (world, alice) = World::with_alice().await;
+        let mut stolen = Authenticator::new();
+        let device = world.add_key(&alice, &mut stolen).await;
+        // Whoever has the stolen key begins to add one of their own.
+        let challenge = world.identity.login_begin("alice").await.unwrap();
+        let asked = Reauthenticate {
+            challenge: &challenge.id,
+            user: &user,
+            password: Password::new(PASSWORD.to_owned()),
+            factor: Factor::Webauthn(stolen.get(challenge.webauthn.as_ref().unwrap())),
+            act: PrivilegedAct::ChangeSecondFactors,
+            holder: ProofHolder::Pages,
+            remote: home(),
+        };
+        let proof = world.identity.reauthenticate(asked).await.unwrap();
+        let offer = world
+            .identity
+            .device_begin(&user, shown(&proof.bearer.expose()), FactorKind::Webauthn)
+            .await
+            .unwrap();
+        match goes {
+            "the device" => {
+                let token = world.prove(&alice, PrivilegedAct::ChangeSecondFactors).await;
+                let removed = world
+                    .identity
+                    .device_remove(&operator(), &user, shown(&token), &device)
+                    .await;
+                removed.unwrap();
+            }
+            "by a lock" => world.lock(serde_json::json!({ "mfa_device": device })).await,
+            "the password" => {
+                let token = world.prove(&alice, PrivilegedAct::ChangePassword).await;
+                let new = Password::new("eight green cows".to_owned());
+                let changed = world
+                    .identity
+                    .password_change(&operator(), &user, shown(&token), new, None)
+                    .await;
+                changed.unwrap();
+            }
+            _ => {}
+        }
+        let added = world.events("mfa.add").len();
+        let answer = Answer::Webauthn(Authenticator::new().create(&offer.webauthn.unwrap()));
+        let finished = world
+            .identity
+            .device_finish(&operator(), &user, &offer.challenge, answer, "theirs")
+            .await;
+        match wanted {
+            None => assert_eq!(finished.unwrap().name, "theirs"),
+            Some(wanted) => {
+                assert_eq!(refusal(finished), wanted, "{goes}");
+                assert_eq!(world.events("mfa.add").len(), added, "{goes}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -165,14 +287,10 @@ async fn another_password_ends_every_other_session_and_proof() {
 }
 
 #[tokio::test]
-async fn what_operators_take_away_is_gone_and_the_user_may_sign_up_again() {
+async fn what_hung_on_a_removed_user_is_gone_and_the_next_of_the_name_signs_up() {
     let (world, alice) = World::with_alice().await;
     let user = name("alice");
-    world
-        .identity
-        .forget(&operator(), &user, "left the company")
-        .await
-        .unwrap();
+    world.remove_user("alice").await;
     assert_eq!(world.stored("identity/user/alice").await, []);
     assert_eq!(
         refusal(world.login_alice(&alice).await),
@@ -182,6 +300,8 @@ async fn what_operators_take_away_is_gone_and_the_user_may_sign_up_again() {
         refusal(world.identity.account(&user).await),
         Refusal::NotSignedUp(user.clone())
     );
+    world.add_user("alice").await;
+    assert!(!world.identity.status(&user).await.unwrap().has_password);
     world.sign_up("alice").await;
     assert!(world.identity.status(&user).await.unwrap().has_password);
 }

@@ -18,6 +18,7 @@ use identity::PrivilegedAct;
 use identity::Refusal;
 use key::PublicKey;
 use names::Ttl;
+use names::UserName;
 use serde_json::json;
 use ssh_cert::ExtensionName;
 use ssh_cert::SubjectKey;
@@ -57,6 +58,25 @@ struct Waiting {
     code: String,
 }
 
+/// An approval at home of what waits, with its code and the password.
+fn approval<'a>(
+    waiting: &'a Waiting,
+    user: &'a UserName,
+    challenge: &'a str,
+    factor: Factor,
+) -> Approval<'a> {
+    Approval {
+        id: &waiting.id,
+        code: &waiting.code,
+        is_elsewhere_known: true,
+        challenge,
+        user,
+        password: Password::new(PASSWORD.to_owned()),
+        factor,
+        remote: home(),
+    }
+}
+
 impl World {
     async fn asks(&self, user: Option<&str>, keys: CertificateKeys) -> Waiting {
         let asked = BrowserLogin {
@@ -77,17 +97,9 @@ impl World {
 
     async fn approves(&self, waiting: &Waiting, user: &str, factor: Factor) -> Result<(), IdentityError> {
         let challenge = self.identity.login_begin(user).await?;
-        let approval = Approval {
-            id: &waiting.id,
-            code: &waiting.code,
-            is_elsewhere_known: true,
-            challenge: &challenge.id,
-            user: &name(user),
-            password: Password::new(PASSWORD.to_owned()),
-            factor,
-            remote: home(),
-        };
-        self.identity.approve(approval).await
+        self.identity
+            .approve(approval(waiting, &name(user), &challenge.id, factor))
+            .await
     }
 
     async fn alice_approves(&self, waiting: &Waiting, alice: &Home) -> Result<(), IdentityError> {
@@ -95,27 +107,33 @@ impl World {
         self.approves(waiting, "alice", Factor::Totp(code)).await
     }
 
+    async fn alice_approves_by_key(&self, waiting: &Waiting, key: &mut Authenticator) {
+        let challenge = self.identity.login_begin("alice").await.unwrap();
+        let answer = Factor::Webauthn(key.get(challenge.webauthn.as_ref().unwrap()));
+        let (alice, id) = (name("alice"), &challenge.id);
+        let approved = self.identity.approve(approval(waiting, &alice, id, answer));
+        approved.await.unwrap();
+    }
+
     /// What alice gets for a code that she types, at an address.
     async fn alice_types(
         &self,
         waiting: &Waiting,
-        alice: &Home,
+        home: &Home,
         code: &str,
         remote: SocketAddr,
         is_elsewhere_known: bool,
     ) -> Result<(), IdentityError> {
         let challenge = self.identity.login_begin("alice").await?;
-        let approval = Approval {
-            id: &waiting.id,
+        let factor = Factor::Totp(self.code(&home.seed));
+        let alice = name("alice");
+        let typed = Approval {
             code,
             is_elsewhere_known,
-            challenge: &challenge.id,
-            user: &name("alice"),
-            password: Password::new(PASSWORD.to_owned()),
-            factor: Factor::Totp(self.code(&alice.seed)),
             remote,
+            ..approval(waiting, &alice, &challenge.id, factor)
         };
-        self.identity.approve(approval).await
+        self.identity.approve(typed).await
     }
 
     /// How many certificates alice got.
@@ -173,18 +191,7 @@ async fn what_is_approved_with_a_key_is_granted_once_to_the_address_that_was_sho
     );
 
     // 2. Approved with the key; before the approval takes effect it is in the log.
-    let challenge = world.identity.login_begin("alice").await.unwrap();
-    let approval = Approval {
-        id: &waiting.id,
-        code: &waiting.code,
-        is_elsewhere_known: true,
-        challenge: &challenge.id,
-        user: &name("alice"),
-        password: Password::new(PASSWORD.to_owned()),
-        factor: Factor::Webauthn(key.get(challenge.webauthn.as_ref().unwrap())),
-        remote: home(),
-    };
-    world.identity.approve(approval).await.unwrap();
+    world.alice_approves_by_key(&waiting, &mut key).await;
     let approved = &world.events("user.login.browser")[0];
     assert_eq!(approved["success"], true, "{approved}");
     assert_eq!(approved["login_code"].as_str().unwrap(), waiting.code);
@@ -321,11 +328,7 @@ async fn a_lock_or_new_credentials_between_approval_and_collection_count() {
     let (world, alice) = World::with_alice().await;
     let waiting = world.asks(None, keys(None)).await;
     world.alice_approves(&waiting, &alice).await.unwrap();
-    world
-        .identity
-        .forget(&operator(), &name("alice"), "removed")
-        .await
-        .unwrap();
+    world.remove_user("alice").await;
     assert_eq!(
         refusal(world.collects(&waiting).await),
         Refusal::InvalidCredentials
@@ -341,18 +344,7 @@ async fn a_second_factor_that_is_removed_between_approval_and_collection_counts_
     let mut key = Authenticator::new();
     let device = world.add_key(&alice, &mut key).await;
     let waiting = world.asks(None, keys(None)).await;
-    let challenge = world.identity.login_begin("alice").await.unwrap();
-    let approval = Approval {
-        id: &waiting.id,
-        code: &waiting.code,
-        is_elsewhere_known: true,
-        challenge: &challenge.id,
-        user: &name("alice"),
-        password: Password::new(PASSWORD.to_owned()),
-        factor: Factor::Webauthn(key.get(challenge.webauthn.as_ref().unwrap())),
-        remote: home(),
-    };
-    world.identity.approve(approval).await.unwrap();
+    world.alice_approves_by_key(&waiting, &mut key).await;
     let token = world.prove(&alice, PrivilegedAct::ChangeSecondFactors).await;
     world
         .identity

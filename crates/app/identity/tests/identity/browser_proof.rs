@@ -38,6 +38,7 @@ use crate::authenticator::Authenticator;
 use crate::world::Home;
 use crate::world::PASSWORD;
 use crate::world::World;
+use crate::world::at;
 use crate::world::home;
 use crate::world::name;
 use crate::world::operator;
@@ -230,7 +231,7 @@ impl World {
 async fn a_key_in_a_browser_makes_a_proof_for_one_act_one_user_and_one_certificate() {
     let (world, alice) = World::with_alice().await;
     let mut key = Authenticator::new();
-    world.add_key(&alice, &mut key).await;
+    let device = world.add_key(&alice, &mut key).await;
     let waiting = world.wants(ROTATE).await;
     assert!(world.alice_fetches(&waiting).await.unwrap().is_none());
     world.pass(30);
@@ -263,13 +264,32 @@ async fn a_key_in_a_browser_makes_a_proof_for_one_act_one_user_and_one_certifica
     assert_eq!(approved["shown_code"], waiting.code);
     assert_eq!(approved["asked_from"], home().to_string());
 
-    // 3. It is collected once, and is good for that.
+    // 3. It is collected once, which is in the log, and is good for that.
+    assert!(world.events("privilege_token.collect").is_empty());
     let proof = token(&world.alice_fetches(&waiting).await.unwrap().unwrap());
     assert_eq!(
         refusal(world.alice_fetches(&waiting).await),
         Refusal::ChallengeGone
     );
     world.may_rotate(by(&proof, KEY)).await.unwrap();
+    let collected = world.events("privilege_token.collect");
+    assert_eq!(collected.len(), 1);
+    assert_eq!(
+        [
+            &collected[0]["code"],
+            &collected[0]["user"],
+            &collected[0]["purpose"],
+            &collected[0]["device"],
+            &collected[0]["addr.remote"]
+        ],
+        [
+            &json!("SU018I"),
+            &json!("alice"),
+            &json!("rotate"),
+            &json!(device),
+            &json!(home().to_string())
+        ]
+    );
 
     // 4. And for nothing else, nobody else, and no other certificate.
     let needed = Refusal::ReauthenticationNeeded;
@@ -473,8 +493,11 @@ async fn a_lock_or_other_credentials_count_until_it_is_collected_and_after() {
         } else {
             world.lock(json!({ "user": "alice" })).await;
             assert_eq!(refusal(world.alice_fetches(&waiting).await), locked);
-            let failed = world.last("privilege_token.create");
-            assert_eq!(failed["error"], "locked by an operator");
+            let failed = world.last("privilege_token.collect");
+            assert_eq!(
+                (&failed["code"], &failed["error"]),
+                (&json!("SU018W"), &json!("locked by an operator"))
+            );
             assert_eq!(
                 refusal(world.alice_fetches(&waiting).await),
                 Refusal::ChallengeGone
@@ -630,15 +653,33 @@ async fn strangers_who_wait_for_log_ins_take_no_room_from_proofs() {
     }
     let one_more = world.identity.browser_login_begin(log_in(home())).await;
     assert_eq!(refusal(one_more.map(|_| ())), Refusal::Busy);
-    for _ in 0..32 {
-        world.wants(ROTATE).await;
-    }
-    let asked = BrowserProof {
-        user: &name("alice"),
-        key: KEY,
-        purpose: ROTATE,
-        remote: home(),
+    // A person has so many, and more from no other address; somebody else has their own.
+    world.add_user("bob").await;
+    world.sign_up("bob").await;
+    let ask = async |user: &str, remote: SocketAddr| {
+        let asked = BrowserProof {
+            user: &name(user),
+            key: KEY,
+            purpose: ROTATE,
+            remote,
+        };
+        world.identity.browser_proof_begin(asked).await.map(|_| ())
     };
-    let one_more = world.identity.browser_proof_begin(asked).await;
-    assert_eq!(refusal(one_more.map(|_| ())), Refusal::Busy);
+    for _ in 0..16 {
+        ask("alice", home()).await.unwrap();
+    }
+    for remote in [home(), at("198.51.100.7"), at("2001:db8::7")] {
+        assert_eq!(refusal(ask("alice", remote).await), Refusal::Busy);
+    }
+    for _ in 0..16 {
+        ask("bob", home()).await.unwrap();
+    }
+    // Other log-ins that somebody says are alice's do not count as hers.
+    world.pass(300);
+    for number in 1..=20 {
+        let mut asked = log_in(at(&format!("198.51.100.{number}")));
+        asked.user = Some(name("alice"));
+        world.identity.browser_login_begin(asked).await.unwrap();
+    }
+    ask("alice", home()).await.unwrap();
 }

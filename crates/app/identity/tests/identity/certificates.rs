@@ -131,6 +131,49 @@ async fn pinned_certificates_are_good_from_one_address() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(networks, ["192.0.2.1/32"]);
+    // And so is the one that opens the API.
+    let pinned_to = |certificates: &UserCertificates| {
+        let tls = x509::Certificate::from_der(&certificates.tls.document).unwrap();
+        tls.identity().unwrap().pinned_to
+    };
+    assert_eq!(pinned_to(&issued), Some([192, 0, 2, 1].into()));
+    // However the address is written.
+    world.pass(30);
+    let factor = Factor::Totp(world.code(&alice.seed));
+    let mapped = "[::ffff:192.0.2.1]:5000".parse().unwrap();
+    let logged_in = world.login("alice", PASSWORD, factor, mapped, keys(None)).await;
+    let Granted::Certificates(issued) = logged_in.unwrap().granted else {
+        panic!("no certificates");
+    };
+    assert_eq!(pinned_to(&issued), Some([192, 0, 2, 1].into()));
+    world.put(role(json!({}))).await;
+    assert_eq!(pinned_to(&certificates(&world, &alice, None).await), None);
+}
+
+#[tokio::test]
+async fn a_pinned_session_that_shows_up_elsewhere_ends() {
+    let (world, alice) = World::with_alice().await;
+    world.put(role(json!({ "pin_source_ip": true }))).await;
+    let Granted::WebSession(session) = world.login_alice(&alice).await.unwrap().granted else {
+        panic!("no session");
+    };
+    let bearer = session.bearer.expose();
+    let mapped = "[::ffff:192.0.2.1]:5000".parse().unwrap();
+    for here in [home(), mapped] {
+        world.identity.session_from(&bearer, here).await.unwrap();
+    }
+    let elsewhere = "192.0.2.2:5000".parse().unwrap();
+    for from in [elsewhere, home()] {
+        let refused = world.identity.session_from(&bearer, from).await;
+        assert_eq!(refusal(refused), Refusal::SessionGone);
+    }
+    let ended = world.events("web_session.delete");
+    assert_eq!(ended.len(), 1, "once, however often it is shown");
+    assert_eq!(
+        (&ended[0]["account"], &ended[0]["reason"]),
+        (&json!("alice"), &json!("other_address"))
+    );
+    assert_eq!(ended[0]["addr.remote"], "192.0.2.2:5000");
 }
 
 #[tokio::test]

@@ -24,11 +24,7 @@ use crate::world::refusal;
 async fn a_link_signs_up_once() {
     let world = World::new().await;
     world.add_user("alice").await;
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     assert_eq!(invite.expires, world.now().plus(Ttl::from_hours(1)));
     let token = invite.bearer.expose();
     let view = world.identity.invite_look(&token).await.unwrap();
@@ -67,11 +63,7 @@ async fn a_link_signs_up_once() {
 async fn of_two_who_use_a_link_at_once_one_signs_up() {
     let world = World::new().await;
     world.add_user("alice").await;
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     let token = invite.bearer.expose();
     let (one, other) = tokio::join!(
         world.enrol(&token, PASSWORD, None),
@@ -87,7 +79,7 @@ async fn links_end_are_replaced_and_are_bounded() {
     let world = World::new().await;
     world.add_user("alice").await;
     let alice = name("alice");
-    let first = world.identity.invite(&operator(), &alice, None).await.unwrap();
+    let first = world.invite("alice").await;
     let second = world
         .identity
         .invite(&operator(), &alice, Some(Ttl::from_hours(48)))
@@ -113,11 +105,7 @@ async fn links_end_are_replaced_and_are_bounded() {
 async fn a_weak_password_or_a_wrong_code_does_not_use_the_link_up() {
     let world = World::new().await;
     world.add_user("alice").await;
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     let token = invite.bearer.expose();
     for (password, problem) in [
         ("short", PasswordProblem::TooShort),
@@ -150,11 +138,7 @@ async fn a_weak_password_or_a_wrong_code_does_not_use_the_link_up() {
 async fn a_key_signs_up_too() {
     let world = World::new().await;
     world.add_user("alice").await;
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     let token = invite.bearer.expose();
     let mut key = Authenticator::new();
     let mut elsewhere = Authenticator::new();
@@ -190,7 +174,7 @@ async fn a_key_signs_up_too() {
     let question = world.identity.login_begin("alice").await.unwrap();
     let answer = key.get(&question.webauthn.unwrap());
     let finish = identity::LoginFinish {
-        challenge: &question.id,
+        challenge: Some(&question.id),
         user: "alice",
         password: Password::new(PASSWORD.into()),
         factor: Factor::Webauthn(answer),
@@ -210,11 +194,7 @@ async fn a_reset_ends_what_was_before_when_it_is_used() {
     for _ in 0..5 {
         world.fail_alice(home()).await;
     }
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     assert_eq!(invite.purpose, Purpose::Reset);
     // Until then nothing has changed.
     world.identity.session(&session.bearer.expose()).await.unwrap();
@@ -246,11 +226,7 @@ async fn a_reset_ends_what_was_before_when_it_is_used() {
 async fn locked_users_do_not_sign_up() {
     let world = World::new().await;
     world.add_user("alice").await;
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     world.lock(json!({ "user": "alice" })).await;
     let refused = world.identity.invite_look(&invite.bearer.expose()).await;
     assert_eq!(refusal(refused).code(), "user_locked");
@@ -260,11 +236,7 @@ async fn locked_users_do_not_sign_up() {
 async fn i9_nothing_that_is_stored_or_logged_is_a_secret() {
     let world = World::new().await;
     world.add_user("alice").await;
-    let invite = world
-        .identity
-        .invite(&operator(), &name("alice"), None)
-        .await
-        .unwrap();
+    let invite = world.invite("alice").await;
     let token = invite.bearer.expose().to_string();
     let offer = world
         .identity

@@ -241,7 +241,7 @@ async fn a_lock_on_the_second_factor_or_the_user_refuses_it() {
     world.lock(json!({ "mfa_device": device })).await;
     world.pass(30);
     let refused = ask(&world, Factor::Totp(world.code(&alice.seed)), ends).await;
-    assert_eq!(refusal(refused), Refusal::InvalidCredentials);
+    assert_eq!(refusal(refused).code(), "user_locked");
     assert_eq!(told(&world)["error"], "locked by an operator");
 }
 

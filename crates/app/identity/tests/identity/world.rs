@@ -18,6 +18,7 @@ use identity::Factor;
 use identity::FactorKind;
 use identity::Identity;
 use identity::IdentityError;
+use identity::Invite;
 use identity::InviteFinish;
 use identity::LoggedIn;
 use identity::LoginFinish;
@@ -179,12 +180,24 @@ impl World {
     }
 
     /// Signs a user up with a password and one-time codes.
-    pub(crate) async fn sign_up(&self, user: &str) -> Home {
-        let invite = self
-            .identity
-            .invite(&operator(), &name(user), None)
+    /// Removes a user with all that hangs on them, as operators do.
+    pub(crate) async fn remove_user(&self, name: &str) {
+        let name = resource::ResourceName::parse(name).unwrap();
+        let delete = directory::Delete::default();
+        self.directory
+            .delete(&operator(), resource::Kind::User, &name, delete)
             .await
             .unwrap();
+    }
+
+    /// A link for a user who is there.
+    pub(crate) async fn invite(&self, user: &str) -> Invite {
+        let user = name(user);
+        self.identity.invite(&operator(), &user, None).await.unwrap()
+    }
+
+    pub(crate) async fn sign_up(&self, user: &str) -> Home {
+        let invite = self.invite(user).await;
         let (seed, enrolled) = self.enrol(&invite.bearer.expose(), PASSWORD, None).await.unwrap();
         Home {
             seed,
@@ -230,9 +243,13 @@ impl World {
         remote: SocketAddr,
         wanted: Wanted,
     ) -> Result<LoggedIn, IdentityError> {
-        let challenge = self.identity.login_begin(user).await?;
+        // What is typed answers no question.
+        let question = match &factor {
+            Factor::Webauthn(_) => Some(self.identity.login_begin(user).await?.id),
+            Factor::Totp(_) | Factor::RecoveryCode(_) => None,
+        };
         let finish = LoginFinish {
-            challenge: &challenge.id,
+            challenge: question.as_deref(),
             user,
             password: Password::new(password.to_owned()),
             factor,
@@ -284,8 +301,12 @@ impl World {
             .await
             .unwrap();
         let answer = Answer::Webauthn(key.create(&offer.webauthn.unwrap()));
+        let name = match self.identity.account(&alice).await.unwrap().devices.len() {
+            1 => "key".to_owned(),
+            more => format!("key {more}"),
+        };
         self.identity
-            .device_finish(&operator(), &alice, &offer.challenge, answer, "key")
+            .device_finish(&operator(), &alice, &offer.challenge, answer, &name)
             .await
             .unwrap()
             .id

@@ -68,19 +68,12 @@ impl Patience {
                 "others come from your address at the same time, or it is overloaded: try again in a while, or ask its operator",
             ));
         }
-        Ok(rest(self.tries, share))
+        Ok(api_client::rest_after(self.tries, REST, share))
     }
 }
 
-/// How long to rest after so many tries: between half and all of what is due, which doubles.
-fn rest(tries: u32, share: u16) -> Duration {
-    let doubled = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
-    let half = REST.0.saturating_mul(doubled).min(REST.1) / 2;
-    half.saturating_add(half.saturating_mul(u32::from(share)) / u32::from(u16::MAX))
-}
-
 /// What keeps many from all coming back at once. Without randomness everybody rests the longest.
-fn share() -> u16 {
+pub(crate) fn share() -> u16 {
     let mut bytes = [0xff; 2];
     let _all_ones = aws_lc_rs::rand::fill(&mut bytes);
     u16::from_le_bytes(bytes)
@@ -89,17 +82,6 @@ fn share() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rests_grow_to_a_bound_and_are_not_all_the_same() {
-        assert_eq!(rest(1, 0), Duration::from_millis(125));
-        assert_eq!(rest(1, u16::MAX), Duration::from_millis(250));
-        assert_eq!(rest(3, u16::MAX), Duration::from_secs(1));
-        for tries in [5, 33, u32::MAX] {
-            assert_eq!(rest(tries, u16::MAX), Duration::from_secs(4));
-            assert_eq!(rest(tries, 0), Duration::from_secs(2));
-        }
-    }
 
     #[test]
     fn what_passes_is_tried_again_for_a_while_and_what_does_not_is_told_at_once() {

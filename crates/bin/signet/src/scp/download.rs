@@ -62,7 +62,7 @@ pub(super) async fn copy(
         match resolve(sftp, source).await {
             Ok(paths) if paths.is_empty() => copy.fail(&format!("{}: nothing fits", shown(source))),
             Ok(paths) => found.extend(paths),
-            Err(error) => settle(Err(error.into()), source, copy)?,
+            Err(error) => settle(Err(error.into()), source, to, copy)?,
         }
     }
     let is_directory = to.is_dir();
@@ -84,7 +84,7 @@ pub(super) async fn copy(
                 continue;
             }
             Err(error) => {
-                settle(Err(error.into()), &source, copy)?;
+                settle(Err(error.into()), &source, &target, copy)?;
                 continue;
             }
         };
@@ -131,10 +131,16 @@ async fn one(
         copy.fail(&format!("{}: is no file and no directory", shown(source)));
         return Ok(());
     };
-    settle(outcome, source, copy)
+    settle(outcome, source, target, copy)
 }
 
-fn settle(outcome: Result<(), CopyError>, source: &[u8], copy: &mut Copy) -> Result<(), Failure> {
+/// Says what went wrong, of the end at which it did.
+fn settle(
+    outcome: Result<(), CopyError>,
+    source: &[u8],
+    target: &Path,
+    copy: &mut Copy,
+) -> Result<(), Failure> {
     match outcome {
         Ok(()) => Ok(()),
         Err(CopyError::There(SftpError::Ended)) => {
@@ -144,8 +150,12 @@ fn settle(outcome: Result<(), CopyError>, source: &[u8], copy: &mut Copy) -> Res
                 shown(source)
             )))
         }
+        Err(CopyError::Here(error)) => {
+            copy.fail(&format!("{}: {error}", target.display()));
+            Ok(())
+        }
         Err(error) => {
-            copy.fail(&format!("{}: {error}", shown(source)));
+            copy.fail(&format!("{}: {error}", copy.there(source)));
             Ok(())
         }
     }

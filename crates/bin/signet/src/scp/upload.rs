@@ -84,18 +84,29 @@ async fn one(sftp: &Sftp, source: &Path, target: &[u8], copy: &mut Copy) -> Resu
         copy.fail(&format!("{}: is no file and no directory", source.display()));
         return Ok(());
     };
-    settle(outcome, &source.display().to_string(), copy)
+    settle(outcome, source, target, copy)
 }
 
-fn settle(outcome: Result<(), CopyError>, what: &str, copy: &mut Copy) -> Result<(), Failure> {
+/// Says what went wrong, of the end at which it did.
+fn settle(
+    outcome: Result<(), CopyError>,
+    source: &Path,
+    target: &[u8],
+    copy: &mut Copy,
+) -> Result<(), Failure> {
     match outcome {
         Ok(()) => Ok(()),
         Err(CopyError::There(SftpError::Ended)) => {
             copy.progress.clear();
+            let what = source.display();
             Err(Failure::failed(format!("{what}: the connection ended")))
         }
-        Err(error) => {
-            copy.fail(&format!("{what}: {error}"));
+        Err(CopyError::There(error)) => {
+            copy.fail(&format!("{}: {error}", copy.there(target)));
+            Ok(())
+        }
+        Err(CopyError::Here(error)) => {
+            copy.fail(&format!("{}: {error}", source.display()));
             Ok(())
         }
     }

@@ -24,6 +24,7 @@ crate::tests! {
     a_tilde_and_a_dot_cut_the_connection
     what_is_said_of_a_cut_begins_a_line
     a_first_log_in_asks_for_the_pin_the_password_and_the_code
+    questions_reach_the_terminal_when_everything_else_goes_to_a_file
     a_sign_up_judges_the_password_first_and_keeps_its_secret
     certificates_that_ended_are_renewed_on_the_way
 }
@@ -38,6 +39,11 @@ struct Terminal {
 impl Terminal {
     /// Runs it at a terminal that controls it, as a shell would.
     fn start(command: &mut Command) -> Self {
+        Self::start_with(command, None)
+    }
+
+    /// The same with output and errors going to a file instead.
+    fn start_with(command: &mut Command, elsewhere: Option<&File>) -> Self {
         let terminal =
             rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         rustix::pty::grantpt(&terminal).unwrap();
@@ -72,8 +78,8 @@ impl Terminal {
         };
         let child = wrapped
             .stdin(open())
-            .stdout(open())
-            .stderr(open())
+            .stdout(elsewhere.map_or_else(open, |file| file.try_clone().unwrap().into()))
+            .stderr(elsewhere.map_or_else(open, |file| file.try_clone().unwrap().into()))
             .spawn()
             .unwrap();
         drop(wrapped);
@@ -203,6 +209,32 @@ fn a_first_log_in_asks_for_the_pin_the_password_and_the_code() {
     terminal.answers("Code of your application", &format!("{CODE}\r"));
     assert_eq!(terminal.code(), Some(0), "{}", terminal.screen());
     assert_eq!(world.run(&["status"]).code, 0);
+}
+
+fn questions_reach_the_terminal_when_everything_else_goes_to_a_file() {
+    let world = World::empty();
+    let log = world.path("log");
+    let file = File::create(&log).unwrap();
+    let proxy = format!("--proxy={}", world.proxy());
+    let mut terminal = Terminal::start_with(&mut world.signet(&["login", &proxy]), Some(&file));
+    // Nobody is named and nobody logged in before.
+    terminal.answers("User", "alice\r");
+    terminal.shows(&world.authorities.pin());
+    terminal.answers("Is it the same? [y/N]", "y\r");
+    terminal.answers("Password of alice", &format!("{PASSWORD}\r"));
+    terminal.answers("Code of your application", &format!("{CODE}\r"));
+    assert_eq!(terminal.code(), Some(0), "{}", terminal.screen());
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("Logged in to"), "{said}");
+    assert!(!said.contains("Password of"), "{said}");
+    // The next time it is known who is meant, also after a log-out; what cannot be a code is not sent.
+    assert!(world.run(&["logout"]).success());
+    let mut terminal = Terminal::start_with(&mut world.signet(&["login", &proxy]), Some(&file));
+    terminal.answers("Password of alice", &format!("{PASSWORD}\r"));
+    terminal.answers("Code of your application", "abc\r");
+    assert_eq!(terminal.code(), Some(1), "{}", terminal.screen());
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("codes have 6 digits"), "{said}");
 }
 
 fn a_sign_up_judges_the_password_first_and_keeps_its_secret() {

@@ -1,5 +1,7 @@
 //! What is not connected to, and what is said about it.
 
+use std::os::unix::fs::PermissionsExt;
+
 use ssh_node::HostKey;
 
 use crate::world::World;
@@ -9,6 +11,7 @@ crate::tests! {
     hosts_without_the_right_certificate_are_not_connected_to
     what_the_proxy_and_the_server_refuse_is_said
     certificates_that_ended_are_said_to_have
+    keys_that_others_may_read_are_not_used
 }
 
 fn hosts_without_the_right_certificate_are_not_connected_to() {
@@ -54,11 +57,46 @@ fn what_the_proxy_and_the_server_refuse_is_said() {
     assert!(
         outcome
             .stderr
-            .contains("operator@web-1: your certificate does not let you in"),
+            .contains("operator@web-1: your certificate is not for the account operator"),
         "{outcome:?}"
     );
+    let again = format!(
+        "log in again: `signet login --proxy={} --user=alice`",
+        world.proxy()
+    );
+    assert!(outcome.stderr.contains(&again), "{outcome:?}");
+    // As the server says it, whatever it is; and names of servers have no case.
+    world.cut("locked: the laptop was stolen");
+    let outcome = world.run(&["ssh", &format!("{}@WEB-1", own_account()), "--", "true"]);
+    let told = format!("error: {}@web-1: locked: the laptop was stolen\n", own_account());
+    assert_eq!(outcome.code, 255, "{outcome:?}");
+    assert!(outcome.stderr.starts_with(&told), "{outcome:?}");
+    assert!(outcome.stderr.contains("`signet ls`"), "{outcome:?}");
     let outcome = world.run(&["ssh", "web-1:22", "true"]);
     assert_eq!(outcome.code, 2, "{outcome:?}");
+}
+
+fn keys_that_others_may_read_are_not_used() {
+    let world = World::new();
+    world.log_in();
+    let mode = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let place = world.place();
+    for (path, open, wanted) in [
+        (place.join("ssh_key"), 0o644, 0o600),
+        (place.join("tls_key.pem"), 0o640, 0o600),
+        (place.clone(), 0o777, 0o700),
+    ] {
+        mode(&path, open);
+        let outcome = world.run(&["ls"]);
+        let chmod = format!("hint: `chmod {wanted:o} {}`", path.display());
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert!(outcome.stderr.contains(&chmod), "{outcome:?}");
+        mode(&path, wanted);
+    }
+    let outcome = world.run(&["ssh", &format!("{}@web-1", own_account()), "--", "true"]);
+    assert!(outcome.success(), "{outcome:?}");
 }
 
 fn certificates_that_ended_are_said_to_have() {

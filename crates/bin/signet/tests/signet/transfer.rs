@@ -131,6 +131,16 @@ fn what_cannot_be_copied_is_said_and_the_rest_goes_on() {
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(outcome.stderr.contains("missing"), "{outcome:?}");
     assert_eq!(fs::read(to.join("good")).unwrap(), b"good");
+    // What fails at one end is said of that end.
+    let nowhere = world.path("nowhere").join("x");
+    let outcome = world.run(&["scp", good.to_str().unwrap(), &there(&nowhere)]);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let blamed = format!("signet: web-1:{}: ", nowhere.display());
+    assert!(outcome.stderr.contains(&blamed), "{outcome:?}");
+    let outcome = world.run(&["scp", &there(&good), nowhere.to_str().unwrap()]);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let blamed = format!("signet: {}: ", nowhere.display());
+    assert!(outcome.stderr.contains(&blamed), "{outcome:?}");
     let outcome = world.run(&["scp", &there(&missing), &there(&good), to.to_str().unwrap()]);
     assert_eq!(outcome.code, 1, "{outcome:?}");
     let outcome = world.run(&["scp", &there(&to), world.path("other").to_str().unwrap()]);

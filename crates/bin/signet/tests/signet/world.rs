@@ -132,6 +132,9 @@ impl ssh_node::Gate for OpenGate {
     }
 
     async fn admit(&self, admission: &ssh_node::Admission) -> Result<Grant, ssh_node::NotAdmitted> {
+        if let Some(why) = &*self.cut.lock().unwrap() {
+            return Err(ssh_node::NotAdmitted::Told(ssh_node::Denial(why.clone())));
+        }
         Ok(Grant::unlimited(admission.certificate.key_id()))
     }
 

@@ -1,9 +1,11 @@
 mod output;
 mod request;
 
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use api_client::Client;
 use api_types::SshPermission;
 use clap::Args;
 use clap::ValueEnum;
@@ -24,6 +26,7 @@ use crate::report::Format;
 use crate::report::Report;
 use crate::report::emit;
 use crate::report::facts;
+use terminal::visible;
 use terminal::visible_lines;
 
 /// Issue a credential
@@ -194,6 +197,9 @@ impl SignArgs {
         let Some(out) = &self.out else {
             return self.token_on_standard_output(&answer);
         };
+        if let Some(user) = self.names_nobody(&client).await {
+            let _ = write!(std::io::stderr(), "{}", warning(&user));
+        }
         let files = output::files(self.format, out, &keys, &answer)?;
         let hints = output::hints(self.format, out, &answer, connection.remote());
         if self.tar {
@@ -219,6 +225,26 @@ impl SignArgs {
             if self.json { Format::Json } else { Format::Text },
             |_| render(&written),
         )
+    }
+
+    /// The user that an identity is for, when there is none of that name. Who may not look at users is not told.
+    async fn names_nobody(&self, client: &Client) -> Option<String> {
+        match self.format {
+            SignFormat::File | SignFormat::Tls => {}
+            SignFormat::Openssh
+            | SignFormat::Db
+            | SignFormat::Mongodb
+            | SignFormat::Cockroachdb
+            | SignFormat::Redis
+            | SignFormat::DbClient
+            | SignFormat::Windows
+            | SignFormat::Spiffe
+            | SignFormat::Jwt => return None,
+        }
+        let user = self.user.as_ref()?;
+        let found = client.resource("user", user).await;
+        let is_unknown = matches!(&found, Err(error) if error.code() == Some("not_found"));
+        is_unknown.then(|| user.clone())
     }
 
     fn token_on_standard_output(&self, answer: &api_types::SignAnswer) -> Result<Report, Failure> {
@@ -306,6 +332,16 @@ impl SignArgs {
             )),
         }
     }
+}
+
+/// What a certificate that names nobody cannot do.
+fn warning(user: &str) -> String {
+    let user = visible(user);
+    format!(
+        "warning: there is no user {user}: what is decided by a user's roles is refused to this certificate (get, create, edit, rm, users, \
+         nodes, tokens, lock); only what needs no user works (status, auth, keys, certs, audit)\n\
+         hint: make the user: `signetctl users add {user} --roles=…`\n"
+    )
 }
 
 fn render(written: &Written) -> String {

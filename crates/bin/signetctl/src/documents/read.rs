@@ -6,7 +6,6 @@ use access::Role;
 use resource::AnyDocument;
 use resource::Kind;
 use resource::Problem;
-use resource::SubKind;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de;
@@ -109,13 +108,7 @@ pub(super) fn problems(document: &AnyDocument) -> Vec<Problem> {
             "kind",
             "is token, whose secret is made with it: run `signetctl tokens add`",
         )),
-        AnyDocument::Node(node) if node.spec.sub_kind == SubKind::Agent => problems.push(
-            Problem::new(
-                "spec.sub_kind",
-                "is agent, and agents announce themselves: run `signetctl nodes add`",
-            )
-            .allowed("openssh"),
-        ),
+        // Of a machine with an agent the server knows what may be written.
         AnyDocument::User(_)
         | AnyDocument::Role(_)
         | AnyDocument::Node(_)

@@ -213,7 +213,11 @@ fn tokens<'a>(tokens: impl Iterator<Item = &'a Document<TokenSpec>>, is_wide: bo
             joined(&roles),
             uses.map_or_else(|| "any number".to_owned(), |uses| uses.to_string()),
             shown_lists(suggested_labels),
-            moment(token.metadata.expires),
+            // What does not end stands in the configuration.
+            token
+                .metadata
+                .expires
+                .map_or_else(|| "never (configuration)".to_owned(), |end| end.to_string()),
         ]
     });
     table(["token", "type", "uses left", "labels", "expires"], rows)

@@ -17,7 +17,6 @@ use crate::documents::sent;
 use crate::failure::Failure;
 use crate::pairs::Pair;
 use crate::pairs::labels;
-use crate::reauthenticate::privileged;
 use crate::report::Format;
 use crate::report::Report;
 use crate::report::facts;
@@ -47,14 +46,13 @@ pub(crate) struct RegisterArgs {
 
 impl RegisterArgs {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> Result<Report, Failure> {
-        let client = connection.client()?;
+        let acts = connection.admin()?;
         let document = documents::checked(self.document(uuid::Uuid::new_v4())?)?;
-        let authorities = openssh_authorities(&client).await?;
+        let authorities = openssh_authorities(&acts.client()).await?;
         let request = sent(&document)?;
-        let made = privileged(&client, async |client| {
-            client.create_resource(Kind::Node.as_str(), &request).await
-        })
-        .await?;
+        let made = acts
+            .act(async |client| client.create_resource(Kind::Node.as_str(), &request).await)
+            .await?;
         let made = documents::understood(made)?;
         let id = made.metadata().name.to_string();
         facts(&made, self.format, |_| self.render(&id, &authorities))

@@ -94,15 +94,27 @@ fn the_address_to_join_at_is_the_best_that_is_known() {
 }
 
 #[test]
-fn a_role_that_no_machine_runs_is_refused_before_a_token_is_made() {
-    for roles in ["db", "app", "node,app", "node,db,app"] {
+fn a_role_that_no_machine_joins_in_is_refused_before_a_token_is_made() {
+    for roles in ["proxy", "auth", "node,proxy"] {
         let refused = add(&format!("--roles={roles}")).check_roles().unwrap_err();
         let told = format!("{refused:?}");
-        assert!(told.contains("does not run on a machine that joins"), "{told}");
+        assert!(told.contains("no machine joins as"), "{told}");
         assert!(told.contains("--roles=node"), "{told}");
     }
+    for roles in ["node", "node,app,db", "db"] {
+        add(&format!("--roles={roles}")).check_roles().unwrap();
+    }
     add("").check_roles().unwrap();
-    add("--roles=node").check_roles().unwrap();
+    let both = add("--roles=node,app,db");
+    let token = answer(Some("example.com:3080"));
+    let place = both.place(&token, None);
+    let command = both.command(&token, &place).unwrap();
+    assert!(command.contains("--roles=node,app,db"), "{command}");
+    let told = both.render(&token, &place, &command);
+    assert!(
+        told.contains("app and db as well; in this version no service"),
+        "{told}"
+    );
 }
 
 #[test]

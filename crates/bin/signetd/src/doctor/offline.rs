@@ -28,6 +28,7 @@ use super::checks;
 use super::checks::bad;
 use super::checks::good;
 use super::public_name;
+use super::web_files;
 use crate::backends;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
@@ -66,6 +67,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let suite = auth.suite.or(stored.suite).unwrap_or(Suite::default_for(custody));
     let wanted = checks::wanted(suite);
     findings.extend(public_name::examine(&config.proxy, &config.data_dir).await);
+    findings.extend(web_files::examine(&config.proxy, SystemClock.now()).await);
     let mut are_good = true;
     for (place, config) in start::configured(auth) {
         let found = checks::backend(&place, &config, name, &wanted).await;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::Agent;
+use agent::AgentError;
 use agent::AgentParts;
 use agent::Joiner;
+use agent::Nearby;
 use agent::Profile;
 use agent::Spool;
 use api_http::Stop;
@@ -36,11 +38,15 @@ pub(crate) struct Machine {
     pub(crate) address: String,
     pub(crate) cluster: Option<String>,
     pub(crate) joiner: Option<Arc<dyn Joiner>>,
+    /// The auth service, where it is in this process.
+    pub(crate) nearby: Option<Arc<dyn Nearby>>,
     pub(crate) node_name: Option<String>,
     /// Names and addresses it is reached by, besides its own.
     pub(crate) public_addresses: Vec<String>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// System roles that it joins in besides those of its services.
+    pub(crate) further_roles: Vec<String>,
     /// Where the machine's tunnel leads, when it keeps one.
     pub(crate) tunnel: Option<String>,
 }
@@ -71,23 +77,34 @@ impl Services {
     }
 }
 
-/// Runs the services of a machine until asked to stop. The first start joins the cluster; it is tried again until it succeeds.
-pub(crate) async fn run(machine: Machine, services: Services, stop: Stop) {
+/// Runs the services of a machine until asked to stop. The first start joins the cluster; what passes is tried again.
+///
+/// # Errors
+/// When the machine has not joined, and cannot as it was told to.
+pub(crate) async fn run(machine: Machine, services: Services, stop: Stop) -> Result<(), Failure> {
     let profile = profile(&machine, &services);
     let mut first_stop = stop.clone();
     let started = tokio::select! {
         started = start(&machine, &profile) => started,
-        () = first_stop.requested() => return,
+        () = first_stop.requested() => return Ok(()),
     };
-    let (agent, spool) = started;
+    let (agent, spool) = started.map_err(|error| {
+        let failure = Failure::said(chain(&error));
+        match error.hint() {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })?;
+
     let mut running = JoinSet::new();
     running.spawn(Arc::clone(&agent).run(stop.clone()));
     let Services { ssh, proxy } = services;
+    let own = node::OwnNode::default();
     let uploading = tokio::spawn(Arc::clone(&agent).upload(Arc::clone(&spool), stop.clone()));
     if let Some(bound) = ssh {
         running.spawn(node::run(
             bound,
-            machine.clone(),
+            (machine.clone(), own.clone()),
             Arc::clone(&agent),
             Arc::clone(&spool),
             stop.clone(),
@@ -96,7 +113,7 @@ pub(crate) async fn run(machine: Machine, services: Services, stop: Stop) {
     if let Some(bound) = proxy {
         running.spawn(proxy::run(
             bound,
-            machine,
+            (machine, own),
             Arc::clone(&agent),
             Arc::clone(&spool),
             stop.clone(),
@@ -109,6 +126,7 @@ pub(crate) async fn run(machine: Machine, services: Services, stop: Stop) {
         tracing::warn!(error = %chain(&error), "events are left for the next start");
     }
     let _ = uploading.await;
+    Ok(())
 }
 
 /// What the proxy of this machine is reached by, for its certificates. What every machine calls itself is in none.
@@ -122,11 +140,13 @@ pub(crate) fn public_addresses(proxy: &ProxyConfig) -> Vec<String> {
     host.map(ToString::to_string).into_iter().collect()
 }
 
-async fn start(machine: &Machine, profile: &Profile) -> (Arc<Agent>, Arc<Spool>) {
+/// Starts the machine as soon as that can be: whoever it asks may be away, or busy, and one that has joined waits for them for ever.
+async fn start(machine: &Machine, profile: &Profile) -> Result<(Arc<Agent>, Arc<Spool>), AgentError> {
     let mut rest = REST.0;
     loop {
         match try_start(machine, profile).await {
-            Ok(started) => return started,
+            Ok(started) => return Ok(started),
+            Err(error @ AgentError::CannotJoin(_)) => return Err(error),
             Err(error) => {
                 tracing::error!(error = %chain(&error), "this machine does not serve yet; it is tried again");
                 sleep(rest).await;
@@ -136,15 +156,13 @@ async fn start(machine: &Machine, profile: &Profile) -> (Arc<Agent>, Arc<Spool>)
     }
 }
 
-async fn try_start(
-    machine: &Machine,
-    profile: &Profile,
-) -> Result<(Arc<Agent>, Arc<Spool>), agent::AgentError> {
+async fn try_start(machine: &Machine, profile: &Profile) -> Result<(Arc<Agent>, Arc<Spool>), AgentError> {
     let agent = Agent::start(AgentParts {
         folder: machine.folder.clone(),
         address: machine.address.clone(),
         profile: profile.clone(),
         joiner: machine.joiner.clone(),
+        nearby: machine.nearby.clone(),
         cluster: machine.cluster.clone(),
         clock: Arc::clone(&machine.clock),
         entropy: Arc::clone(&machine.entropy),
@@ -163,7 +181,11 @@ fn profile(machine: &Machine, services: &Services) -> Profile {
     let ssh = services.ssh.as_ref();
     Profile {
         node_name: node_name.to_ascii_lowercase(),
-        roles: services.roles(),
+        roles: services
+            .roles()
+            .into_iter()
+            .chain(machine.further_roles.iter().cloned())
+            .collect(),
         labels: ssh.map_or_else(BTreeMap::new, |ssh| ssh.labels.clone()),
         public_addresses: machine.public_addresses.clone(),
         addr: ssh.map_or_else(String::new, |ssh| ssh.reached_at(machine.tunnel.is_some())),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use agent::Agent;
 use agent::HostIdentity;
@@ -15,6 +16,7 @@ use api_http::Stop;
 use async_trait::async_trait;
 use config::PublicAddr;
 use config::SshConfig;
+use proxy::Here;
 use ssh_node::Helper;
 use ssh_node::HostKey;
 use ssh_node::HostKeys;
@@ -25,6 +27,7 @@ use ssh_node::NodeConfig;
 use ssh_node::Parts;
 use ssh_node::Peer;
 use ssh_node::SystemAccounts;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tunnel::AgentCredential;
@@ -91,10 +94,32 @@ impl Bound {
     }
 }
 
+/// The SSH service of this machine, once it serves, for the proxy in the same process: so it learns where clients come from.
+#[derive(Clone, Default)]
+pub(crate) struct OwnNode(Arc<OnceLock<ToNode>>);
+
+/// Bytes under way between the proxy and the SSH service to whoever does not read: as many as in a tunnel.
+const UNDER_WAY_MAX: usize = 256 * 1_024;
+
+impl Here for OwnNode {
+    fn open(&self, source: SocketAddr) -> Option<DuplexStream> {
+        let ToNode { node, address } = self.0.get()?;
+        let peer = Peer {
+            remote: source,
+            local: *address,
+        };
+        let (near, far) = tokio::io::duplex(UNDER_WAY_MAX);
+        let node = node.clone();
+        // On its own, so that the ends of sessions are recorded when the client's connection to the proxy is over before.
+        tokio::spawn(async move { node.serve_stream(far, peer).await });
+        Some(near)
+    }
+}
+
 /// Serves SSH until asked to stop.
 pub(crate) async fn run(
     bound: Bound,
-    machine: Machine,
+    (machine, own): (Machine, OwnNode),
     agent: Arc<Agent>,
     spool: Arc<Spool>,
     mut stop: Stop,
@@ -108,6 +133,10 @@ pub(crate) async fn run(
         }
     };
     let node = node(&bound, &machine, &agent, spool, Arc::clone(&host_keys));
+    let _first = own.0.set(ToNode {
+        node: node.clone(),
+        address: bound.address,
+    });
     let renewing = tokio::spawn(follow_identity(agent.identity(), host_keys));
     let tunnel = tokio::spawn(keep_tunnel(
         machine,

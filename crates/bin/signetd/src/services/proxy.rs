@@ -16,11 +16,11 @@ use api_http::Front;
 use api_http::HandedOver;
 use api_http::Stop;
 use axum::Router;
-use config::HttpsFiles;
 use config::ProxyConfig;
+use enrollment::Tunnelled;
+use proxy::Balancers;
 use proxy::Dialer;
 use proxy::Faces;
-use proxy::FileSource;
 use proxy::Gate;
 use proxy::HandOver;
 use proxy::Listener;
@@ -32,14 +32,18 @@ use proxy::SshProxy;
 use proxy::TunnelIdentity;
 use proxy::Tunnelling;
 use proxy::WebCredential;
+use runtime::Clock;
 use tokio::sync::mpsc;
+use tunnel::HostId;
 use tunnel::TunnelLimits;
 use tunnel::Tunnels;
 
 use crate::failure::Failure;
 use crate::failure::chain;
 use crate::services::Machine;
+use crate::services::node::OwnNode;
 use crate::services::public_certificate::PublicCertificate;
+use crate::services::web_files::WebFiles;
 
 /// How often it is looked whether another certificate is to be presented.
 const FOLLOW: Duration = Duration::from_secs(5);
@@ -52,11 +56,32 @@ const TUNNELS_MAX: usize = 20_000;
 pub(crate) struct Bound {
     web: Listener,
     ssh: Listener,
-    https: Option<HttpsFiles>,
-    public: Option<PublicCertificate>,
+    certificate: Certificate,
+    tunnels: Arc<Tunnels>,
     front: Arc<Front>,
     api: mpsc::Sender<HandedOver>,
     router: Router,
+}
+
+/// The public certificate that is configured: by files, or by an ACME server, or neither.
+pub(crate) struct Certificate {
+    pub(crate) files: Option<WebFiles>,
+    pub(crate) acme: Option<PublicCertificate>,
+}
+
+impl Bound {
+    /// Who has a tunnel.
+    pub(crate) fn tunnels(&self) -> Arc<dyn Tunnelled> {
+        Arc::new(Live(Arc::clone(&self.tunnels)))
+    }
+}
+
+struct Live(Arc<Tunnels>);
+
+impl Tunnelled for Live {
+    fn has_tunnel(&self, host_id: &str) -> bool {
+        HostId::parse(host_id).is_ok_and(|host_id| self.0.has(&host_id))
+    }
 }
 
 /// The proxy's listeners, before there is anything to serve.
@@ -67,9 +92,14 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     pub(crate) async fn bind(config: &ProxyConfig) -> Result<Self, Failure> {
+        let balancers = config.balancers.as_ref().map(|balancers| Balancers {
+            networks: balancers.networks.clone(),
+        });
+        let web = bind(config.web_listen_addr, "proxy_service.web_listen_addr").await?;
+        let ssh = bind(config.ssh_listen_addr, "proxy_service.ssh_listen_addr").await?;
         Ok(Self {
-            web: bind(config.web_listen_addr, "proxy_service.web_listen_addr").await?,
-            ssh: bind(config.ssh_listen_addr, "proxy_service.ssh_listen_addr").await?,
+            web: web.behind(balancers.clone()),
+            ssh: ssh.behind(balancers),
         })
     }
 
@@ -85,8 +115,8 @@ impl Listeners {
     /// otherwise, and where connections for the API go.
     pub(crate) fn serving(
         self,
-        config: &ProxyConfig,
-        public: Option<PublicCertificate>,
+        certificate: Certificate,
+        clock: &Arc<dyn Clock>,
         front: Arc<Front>,
         api: mpsc::Sender<HandedOver>,
         router: Router,
@@ -95,8 +125,8 @@ impl Listeners {
         Bound {
             web,
             ssh,
-            https: config.https.clone(),
-            public,
+            certificate,
+            tunnels: Arc::new(Tunnels::new(TunnelLimits::DEFAULT, Arc::clone(clock))),
             front,
             api,
             router,
@@ -114,12 +144,18 @@ async fn bind(address: SocketAddr, place: &str) -> Result<Listener, Failure> {
 }
 
 /// Serves the public face until asked to stop.
-pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool: Arc<Spool>, stop: Stop) {
+pub(crate) async fn run(
+    bound: Bound,
+    (machine, own): (Machine, OwnNode),
+    agent: Arc<Agent>,
+    spool: Arc<Spool>,
+    stop: Stop,
+) {
     let Bound {
         web,
         ssh: ssh_listener,
-        https,
-        public,
+        certificate,
+        tunnels,
         front,
         api,
         router,
@@ -141,14 +177,13 @@ pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool
         Arc::clone(&machine.clock),
         Arc::clone(&machine.entropy),
     ));
-    let tunnels = Arc::new(Tunnels::new(TunnelLimits::DEFAULT, Arc::clone(&machine.clock)));
     let ssh = Arc::new(SshProxy::new(SshParts {
         gate: Arc::clone(&gate),
         resolver: Arc::new(NodeResolver::new(
             Arc::clone(&agent),
             Some(Arc::clone(&openssh_hosts)),
         )),
-        dialer: Arc::new(Dialer::new(Arc::clone(&tunnels), CONNECT)),
+        dialer: Arc::new(Dialer::new(Arc::clone(&tunnels), CONNECT).with_here(Arc::new(own))),
         events: Arc::clone(&events) as Arc<dyn proxy::Events>,
         clock: Arc::clone(&machine.clock),
         entropy: Arc::clone(&machine.entropy),
@@ -164,8 +199,7 @@ pub(crate) async fn run(bound: Bound, machine: Machine, agent: Arc<Agent>, spool
         Arc::clone(&ssh),
     ));
     let following = tokio::spawn(follow_public(
-        https,
-        public,
+        certificate,
         Arc::clone(&faces),
         machine.clone(),
         stop.clone(),
@@ -229,19 +263,15 @@ fn install(identity: &HostIdentity, front: &Front, faces: &Faces, ssh: &SshProxy
 
 /// Keeps the public certificate, where there is to be one, and presents it.
 async fn follow_public(
-    https: Option<HttpsFiles>,
-    public: Option<PublicCertificate>,
+    Certificate { files, acme }: Certificate,
     faces: Arc<Faces>,
     machine: Machine,
     stop: Stop,
 ) {
-    if let Some(HttpsFiles { cert_file, key_file }) = https {
-        let source = FileSource {
-            chain: cert_file,
-            key: key_file,
-        };
+    if let Some(files) = files {
+        let source = files.followed(Arc::clone(&machine.clock));
         faces.follow(Arc::new(source), FOLLOW, stop).await;
-    } else if let Some((keeper, source)) = public.and_then(|public| public.open(&faces, &machine)) {
+    } else if let Some((keeper, source)) = acme.and_then(|public| public.open(&faces, &machine)) {
         tokio::select! {
             () = keeper.run() => {}
             () = faces.follow(source, FOLLOW, stop) => {}

@@ -34,7 +34,7 @@ use crate::failure::chain;
 use crate::services::Machine;
 
 /// The alert about it.
-const ALERT: &str = "proxy-certificate";
+pub(crate) const ALERT: &str = "proxy-certificate";
 
 /// A public certificate that is wished for.
 pub(crate) struct PublicCertificate {

@@ -172,6 +172,21 @@ macro_rules! of_access {
                 /// Where the program asked from: address and port.
                 asked_from: String,
             }
+            /// A program on the command line collected a proof that was approved in a browser: whoever it works for may act by it from now on.
+            BrowserProofCollected "privilege_token.collect" ["SU018I", "SU018W"] by outcome; {
+                /// Whether it was void by then.
+                outcome: Outcome,
+                /// What for: a kind of privileged act, or `session`.
+                purpose: String,
+                /// The id of the second factor that it was approved with.
+                device: String,
+                /// The account on the host, for a session.
+                login: Option<String>,
+                /// The host's id, for a session.
+                server_id: Option<String>,
+                /// What it calls itself, for a session.
+                server_hostname: Option<String>,
+            }
 
             /// A user comes into being.
             UserCreated "user.create" ["SP000I", "SP000E"] by outcome; {
@@ -393,6 +408,24 @@ macro_rules! of_access {
                 terminal_size: Option<String>,
                 /// What allowed it.
                 allowed_by: String,
+            }
+            /// Somebody joined the session of somebody else on a host. Nobody can in this version.
+            SessionJoined "session.join" ["SS010I"]; {
+                /// The session's id.
+                sid: String,
+                /// The account on the host.
+                login: String,
+                /// The host's id.
+                server_id: String,
+            }
+            /// Somebody left a session with a terminal: whoever began it, before its end.
+            SessionLeft "session.leave" ["SS011I"]; {
+                /// The session's id.
+                sid: String,
+                /// The account on the host.
+                login: String,
+                /// The host's id.
+                server_id: String,
             }
             /// A session on a host ended, or was cut.
             SessionEnded "session.end" ["SS001I"]; {

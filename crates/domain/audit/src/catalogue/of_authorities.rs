@@ -330,12 +330,22 @@ macro_rules! of_authorities {
                 again: Option<UnixSeconds>,
             }
 
-            /// A request was refused.
+            /// A request or a log-in was refused. Its `user` is known: by a certificate of this cluster's, where there is one.
             AccessDenied "auth" ["SU000W"]; {
                 /// What was asked for.
                 action: String,
                 /// Why it was refused.
                 reason: String,
+                /// The account on the host that was asked for; absent when it was none.
+                login: Option<String>,
+                /// The name in a certificate that nobody here vouches for: whoever made it chose the name.
+                claimed: Option<String>,
+                /// The session's id, or the connection's where there was no session; absent when it was no connection to a host.
+                sid: Option<String>,
+                /// The host's id; absent when it was no connection to a host.
+                server_id: Option<String>,
+                /// What the host is called.
+                server_hostname: Option<String>,
             }
         }
     };

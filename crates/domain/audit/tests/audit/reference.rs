@@ -111,10 +111,7 @@ fn lines(texts: &[&str]) -> (Vec<String>, Head) {
                 user: "root".to_owned(),
                 uid: 0,
             },
-            event: AuditEvent::AccessDenied {
-                action: "export".to_owned(),
-                reason: (*text).to_owned(),
-            },
+            event: AuditEvent::denied("export".to_owned(), (*text).to_owned()),
         };
         let entry = seal(&envelope, head).unwrap();
         head = entry.head;

@@ -98,6 +98,7 @@ pub(crate) fn user_request() -> X509Request {
         logins: principals(&["root"]),
         traits: BTreeMap::new(),
         mfa_device: None,
+        pinned_to: None,
     }
 }
 

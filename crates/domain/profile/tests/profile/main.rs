@@ -105,6 +105,7 @@ pub(crate) fn requests() -> Vec<X509Request> {
             logins: principals(&["root", "alice"]),
             traits: BTreeMap::from([("team".to_owned(), vec!["infra".to_owned()])]),
             mfa_device: None,
+            pinned_to: None,
         },
         X509Request::DatabaseServer {
             names: hosts(&["db-1.prod.example.com", "192.0.2.8"]),

@@ -108,8 +108,17 @@ fn an_identity_of_an_unknown_version_or_field_is_refused() {
     unknown_field["admin"] = true.into();
     let mut unknown_kind = json.clone();
     unknown_kind["kind"] = "root".into();
+    // A pin that is no address is not the same as none.
+    let pins = ["", "192.0.2.7/32", "192.0.2.256", "here"].map(|pin| {
+        let mut unknown_pin = json.clone();
+        unknown_pin["pinned_to"] = pin.into();
+        unknown_pin
+    });
     assert!(serde_json::from_value::<x509::Identity>(json).is_ok());
-    for bad in [unknown_version, unknown_field, unknown_kind] {
+    for bad in [unknown_version, unknown_field, unknown_kind]
+        .into_iter()
+        .chain(pins)
+    {
         assert!(serde_json::from_value::<x509::Identity>(bad).is_err());
     }
 }

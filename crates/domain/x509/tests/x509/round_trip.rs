@@ -39,6 +39,7 @@ pub(crate) fn identity() -> Identity {
         principals: vec![Principal::parse("root").unwrap()],
         traits: BTreeMap::from([("team".to_owned(), vec!["infra".to_owned()])]),
         mfa_device: Some("0b5c".to_owned()),
+        pinned_to: Some([192, 0, 2, 7].into()),
     }
 }
 

@@ -125,7 +125,7 @@ async fn measure(signet: &Signet, joining: &Joining) {
         forwarder: forward_to(server).await,
         server,
         folder: signet.directory().join("machines"),
-        token: joining.value("--token").to_owned(),
+        token: joining.value("SIGNET_TOKEN").to_owned(),
         pins: vec![joining.value("--ca-pin").parse().expect("a pin")],
         stop,
     };
@@ -183,6 +183,7 @@ async fn comes(way: &Way, number: u32) -> Machine {
             pins: way.pins.clone(),
             secret: SecretText::new(way.token.clone()),
         })),
+        nearby: None,
         cluster: None,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),

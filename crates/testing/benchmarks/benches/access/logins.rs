@@ -12,7 +12,6 @@ use api_client::ServerTrust;
 use api_types::ExportParameters;
 use api_types::InviteFinishRequest;
 use api_types::InviteRequest;
-use api_types::LoginBeginRequest;
 use api_types::LoginFinishRequest;
 use api_types::NewSecondFactor;
 use api_types::NewSecondFactorRequest;
@@ -93,16 +92,33 @@ pub(crate) fn run() {
 /// Who asks the server what.
 struct Clients {
     operator: Client,
-    everybody: Client,
+    everybody: Everybody,
     pid: u32,
+}
+
+/// People, each with a program of their own.
+#[derive(Clone)]
+struct Everybody {
+    address: String,
+    trust: ServerTrust,
+}
+
+impl Everybody {
+    /// A program that starts: it knows the cluster, and has no connection and no session of TLS to resume.
+    fn client(&self) -> Client {
+        Client::new(Endpoint::public(&self.address, &self.trust).expect("an address"))
+    }
 }
 
 impl Clients {
     async fn new(signet: &Signet) -> Self {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, signet.web_port()));
         let address = forward_to(server).await.to_string();
-        let endpoint = |trust: &ServerTrust| Endpoint::public(&address, trust).expect("an address");
-        let stranger = Client::new(endpoint(&ServerTrust::Unverified));
+        let stranger = Everybody {
+            address: address.clone(),
+            trust: ServerTrust::Unverified,
+        };
+        let stranger = stranger.client();
         let export = ExportParameters {
             kind: "tls-host".to_owned(),
             ..ExportParameters::default()
@@ -115,7 +131,7 @@ impl Clients {
         };
         Self {
             operator: Client::new(Endpoint::socket(signet.data().join("signet.sock"))),
-            everybody: Client::new(endpoint(&trust)),
+            everybody: Everybody { address, trust },
             pid: signet.pid(),
         }
     }
@@ -128,7 +144,7 @@ impl Clients {
             let turns = Arc::clone(&turns);
             all.spawn(async move {
                 let _turn = turns.acquire_owned().await.expect("a turn");
-                sign_up_one(&operator, &everybody, format!("guest-{number}")).await
+                sign_up_one(&operator, &everybody.client(), format!("guest-{number}")).await
             });
         }
         all.join_all().await
@@ -145,10 +161,10 @@ impl Clients {
         let (before, watch) = (used(), Stopwatch::start());
         let mut all = JoinSet::new();
         for (name, code) in codes {
-            let (client, turns, keys) = (self.everybody.clone(), Arc::clone(&turns), Arc::clone(keys));
+            let (everybody, turns, keys) = (self.everybody.clone(), Arc::clone(&turns), Arc::clone(keys));
             all.spawn(async move {
                 let _turn = turns.acquire_owned().await.expect("a turn");
-                log_in_one(&client, name, code, &keys).await;
+                log_in_one(&everybody.client(), name, code, &keys).await;
             });
         }
         all.join_all().await;
@@ -204,13 +220,13 @@ async fn sign_up_one(operator: &Client, everybody: &Client, name: String) -> Gue
     guest
 }
 
-/// As `signet login` does it: two requests, each on a connection of its own.
+/// As `signet login` does it for somebody who types: it recognises the server and hears what to ask for, and connects again to log in.
 async fn log_in_one(client: &Client, user: String, code: String, keys: &(String, String)) {
-    let begin = LoginBeginRequest { user: user.clone() };
-    let asked = client.login_begin(&begin).await.expect("a question");
+    let said = client.ping().await.expect("the cluster");
+    assert!(said.second_factors.iter().any(|kind| kind == "totp"));
     let (ssh_public_key, tls_public_key) = keys.clone();
     let finish = LoginFinishRequest {
-        challenge_id: asked.challenge_id,
+        challenge_id: None,
         user,
         password: SecretText::new(PASSWORD.to_owned()),
         second_factor: SecondFactorProof::Totp(SecretText::new(code)),

@@ -40,8 +40,8 @@ fn an_unknown_type_is_answered_with_those_near_it() {
     };
     assert_eq!(
         told("session.strat"),
-        "kinds: \"session.strat\" is neither a type of event nor a code; near it: session.start, session.end, \
-         session.rejected, session.connect, web_session.create. `signetctl audit types` lists all"
+        "kinds: \"session.strat\" is neither a type of event nor a code; near it: session.start, session.join, \
+         session.leave, session.end, session.rejected. `signetctl audit types` lists all"
     );
     assert!(told("login").contains("user.login"), "{}", told("login"));
     assert!(

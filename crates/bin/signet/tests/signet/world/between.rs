@@ -9,7 +9,6 @@ use api_client::Client;
 use api_client::Endpoint;
 use api_client::ServerTrust;
 use api_types::LoginAnswer;
-use api_types::LoginBeginRequest;
 use api_types::LoginFinishRequest;
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
@@ -134,10 +133,6 @@ async fn serve(acceptor: &TlsAcceptor, stream: TcpStream, behind: &Client, share
     shared.seen.lock().unwrap().push(line.clone());
     let answer = match line.split(' ').nth(1).unwrap() {
         "/webapi/ping" => serde_json::to_string(&behind.ping().await.unwrap()).unwrap(),
-        "/webapi/login/begin" => {
-            let request: LoginBeginRequest = serde_json::from_slice(&body).unwrap();
-            serde_json::to_string(&behind.login_begin(&request).await.unwrap()).unwrap()
-        }
         "/webapi/login/finish" => {
             let request: LoginFinishRequest = serde_json::from_slice(&body).unwrap();
             let mut answer = behind.login_finish(&request).await.unwrap();

@@ -12,8 +12,6 @@ use api_types::InviteFinishRequest;
 use api_types::InviteFinished;
 use api_types::InviteInfo;
 use api_types::LoginAnswer;
-use api_types::LoginBeginRequest;
-use api_types::LoginChallenge;
 use api_types::LoginFinishRequest;
 use api_types::NewSecondFactor;
 use api_types::Ping;
@@ -61,7 +59,6 @@ pub(super) fn router(authorities: Arc<Authorities>) -> Router {
             "/webapi/auth/export",
             get(|State(authorities): Shared| async move { authorities.host_authority() }),
         )
-        .route("/webapi/login/begin", post(begin))
         .route("/webapi/login/finish", post(finish))
         .route("/webapi/invite/{token}", get(invite))
         .route("/webapi/invite/{token}/begin", post(invite_begin))
@@ -73,18 +70,11 @@ async fn ping() -> Json<Ping> {
     Json(Ping {
         cluster_name: CLUSTER.to_owned(),
         server_version: "9.9.9".to_owned(),
-    })
-}
-
-async fn begin(Json(_): Json<LoginBeginRequest>) -> Json<LoginChallenge> {
-    Json(LoginChallenge {
-        challenge_id: "challenge-1".to_owned(),
         second_factors: vec![
             "totp".to_owned(),
             "webauthn".to_owned(),
             "recovery_code".to_owned(),
         ],
-        webauthn: None,
     })
 }
 
@@ -92,7 +82,7 @@ async fn finish(
     State(authorities): Shared,
     Json(request): Json<LoginFinishRequest>,
 ) -> Result<Json<LoginAnswer>, Refusal> {
-    let is_proven = request.challenge_id == "challenge-1"
+    let is_proven = request.challenge_id.is_none()
         && request.password.expose() == PASSWORD
         && request.second_factor == SecondFactorProof::Totp(SecretText::new(CODE.to_owned()));
     if !is_proven {

@@ -4,7 +4,7 @@
 //! in and answers: may it log in to a node by a login, may it do something with a resource, how do its sessions behave.
 //! A refusal in any role wins over every permission, and what nothing permits is refused.
 //!
-//! [`lock_hits`] finds the lock that stops a subject, and [`system_role_may`] says what members of the cluster may do.
+//! [`lock_hits`] finds the lock that stops a subject. What members of the cluster may call, their routes say.
 //! This crate does not know where roles come from; the directory hands them over.
 
 mod carried;
@@ -20,7 +20,6 @@ mod rules;
 mod selector;
 mod session;
 mod set;
-mod system;
 mod template;
 mod tokens;
 
@@ -33,4 +32,3 @@ pub use role::Role;
 pub use rules::{RESOURCES, ResourceView, SessionView, UnknownVerb, Verb, WhereContext};
 pub use session::{Demand, LOCKS_STALE_AFTER, Lacking, SessionFacts, SessionNeeds, judge_locks};
 pub use set::{AccessSet, NodeView, UserTraits};
-pub use system::system_role_may;

@@ -1,5 +1,4 @@
 use key::KeyAlgorithm;
-use key::KeyFault;
 use key::SpkiSha256;
 
 /// Why a backend did not do what it was asked.
@@ -108,11 +107,6 @@ impl KeyError {
             operation,
             source: source.into(),
         }
-    }
-
-    /// A public key that does not decode, or a signature that does not verify.
-    pub fn bad_key(store: impl Into<String>, operation: &'static str, source: KeyFault) -> Self {
-        Self::fault(store, operation, source)
     }
 
     /// Whether trying again, later, may help.

@@ -91,7 +91,7 @@ fn a_request_of_the_api_is_explained_role_by_role() {
             "request: read token",
             "role access: says nothing to it",
             "role no-prod: says nothing to it",
-            "role tokens: spec.allow.rules[0] would permit it, but its condition is not true",
+            "role tokens: spec.allow.rules[0] would permit it, but its condition is not true while no document is named",
         ]
     );
     let decided = |resource: &str, verb| set.may(resource, verb, &nothing).to_string();

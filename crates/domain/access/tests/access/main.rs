@@ -17,7 +17,6 @@ mod problems;
 mod properties;
 mod rules;
 mod sessions;
-mod system;
 mod templates;
 
 use std::collections::BTreeMap;

@@ -118,13 +118,6 @@ macro_rules! of_access {
                 /// Why.
                 reason: String,
             }
-            /// A user's password, second factors and sessions are removed.
-            CredentialsDeleted "user.credentials.delete" ["SU013I"]; {
-                /// The user whose credentials they are.
-                account: String,
-                /// Why.
-                reason: String,
-            }
             /// A user who failed too often may try again.
             LockoutLifted "user.login.unlock" ["SU014I"]; {
                 /// The user whose credentials they are.

@@ -165,26 +165,6 @@ macro_rules! of_authorities {
                 /// Whose; absent when of every authority.
                 authority: Option<AuthorityType>,
             }
-            /// A key in use does not live where the configuration wants it.
-            CustodyMismatched "authority.custody.mismatch" ["SA009W"]; {
-                /// The authority.
-                authority: AuthorityType,
-                /// What it signs.
-                form: KeyForm,
-                /// Its generation.
-                generation: u64,
-                /// Its id.
-                key_id: KeyId,
-                /// Where the configuration wants it.
-                configured: String,
-                /// Where it lives.
-                storage: String,
-            }
-            /// Every key in use lives where the configuration wants it, after some did not.
-            CustodyMatched "authority.custody.match" ["SA010I"]; {
-                /// Where that is.
-                configured: String,
-            }
 
             /// An authority's rotation moves to another phase; a move to `rollback` has codes of its own.
             PhaseChanged "authority.rotation.phase" ["SR002I", "SR002E", "SR003I", "SR003E"] => phase_code(to, outcome); {

@@ -13,31 +13,12 @@ macro_rules! of_the_log {
                 /// What it says.
                 message: String,
             }
-            /// Somebody took note of an alert, which is shown no longer.
-            AlertAcknowledged "alert.acknowledge" ["SG001I"]; {
-                /// Its id.
-                alert: String,
-                /// Why that is enough.
-                reason: String,
-            }
             /// The cause of an alert is gone.
             AlertCleared "alert.clear" ["SG002I"]; {
                 /// Its id.
                 alert: String,
             }
 
-            /// The log's copy in files cannot be kept; the log itself goes on.
-            ExportTroubled "audit.export.trouble" ["SL000E"]; {
-                /// The file or folder.
-                path: String,
-                /// What was seen.
-                error: String,
-            }
-            /// The log's copy in files is complete again.
-            ExportRecovered "audit.export.recover" ["SL001I"]; {
-                /// The folder.
-                path: String,
-            }
             /// What a machine told of could not be taken; the machine keeps it as it is.
             EventRefused "audit.event.refuse" ["SL004E"]; {
                 /// The `uid` it was told with.

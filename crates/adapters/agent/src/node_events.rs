@@ -96,7 +96,10 @@ fn who(event: &Event) -> String {
 fn refused(event: &Event) -> Option<Refused> {
     let stranger = || Refused::Stranger(names::estate_of(event.remote.ip()).to_string());
     match &event.what {
-        Happening::AuthFailed { .. } => Some(stranger()),
+        Happening::AuthFailed { certificate, .. } => {
+            let ours = certificate.as_ref().filter(|facts| facts.is_ours);
+            Some(ours.map_or_else(stranger, |facts| Refused::User(facts.key_id.clone())))
+        }
         Happening::SessionRejected { .. } | Happening::Refused { .. } => {
             Some(event.user.clone().map_or_else(stranger, Refused::User))
         }

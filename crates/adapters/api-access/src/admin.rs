@@ -23,18 +23,20 @@ pub(crate) enum Change {
 
 /// Whether it decides who has access, by giving some or by taking a safeguard away.
 ///
-/// What takes access away and gives none is not asked about, for it may be urgent: making a lock, and removing a token or a machine. A
-/// machine that is removed is locked, and its id never comes back. Writing a lock may empty one that was there.
+/// What takes access away and gives none is not asked about, for it may be urgent: making a lock, and removing a token. Writing a lock may
+/// empty one that was there. A machine that is removed never comes back, so that a stolen certificate could end a fleet: a lock does for the
+/// moment.
 pub(crate) const fn decides(kind: Kind, change: Change) -> bool {
     match (kind, change) {
-        (Kind::Lock, Change::Create) | (Kind::Token | Kind::Node, Change::Delete) => false,
+        (Kind::Lock, Change::Create) | (Kind::Token, Change::Delete) => false,
         // Who there is, what they may do, and how they prove who they are.
         (
             Kind::User | Kind::Role | Kind::ClusterAuthPreference,
             Change::Create | Change::Write | Change::Delete,
         )
         // Who may join; and by its labels, who may log in to a machine, and by its address, which one that is.
-        | (Kind::Token | Kind::Node, Change::Create | Change::Write)
+        | (Kind::Token, Change::Create | Change::Write)
+        | (Kind::Node, Change::Create | Change::Write | Change::Delete)
         // Whom a lock kept out comes back.
         | (Kind::Lock, Change::Write | Change::Delete)
         // What is seen of sessions, and how long one stays that nobody watches.
@@ -97,7 +99,7 @@ mod tests {
         };
         assert_eq!(spared(Change::Create), [Kind::Lock]);
         assert_eq!(spared(Change::Write), []);
-        assert_eq!(spared(Change::Delete), [Kind::Token, Kind::Node]);
+        assert_eq!(spared(Change::Delete), [Kind::Token]);
     }
 
     #[test]

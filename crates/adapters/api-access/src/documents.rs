@@ -147,7 +147,10 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
         let deleted = access.directory.delete(&actor, kind, &name, delete).await;
         deleted.map_err(Problem::from)
     };
-    if let (Err(_), Some(leaving)) = (&deleted, &leaving) {
+    // Another may have removed it meanwhile: then the lock is that removal's.
+    if let (Err(_), Some(leaving)) = (&deleted, &leaving)
+        && matches!(access.directory.find(kind, &name).await, Ok(Some(_)))
+    {
         welcome(access, asked, leaving).await;
     }
     deleted

@@ -55,7 +55,7 @@ pub(crate) async fn explain(access: &Access, asked: &Asked) -> Result<ExplainAns
                 .map_err(|_| malformed("verb", format!("{verb:?} is no verb of rules")))?;
             let metadata = match &document {
                 None => None,
-                Some(text) => Some(metadata_of(access, &resource, text).await?),
+                Some(text) => Some(metadata_of(access, asked, &resource, text).await?),
             };
             let context = WhereContext {
                 resource: metadata.as_ref().map(|metadata| ResourceView {
@@ -79,10 +79,23 @@ pub(crate) async fn explain(access: &Access, asked: &Asked) -> Result<ExplainAns
 }
 
 /// What conditions ask about a document: as it is, or of its name alone when there is none.
-async fn metadata_of(access: &Access, resource: &str, text: &str) -> Result<Metadata, Problem> {
+async fn metadata_of(
+    access: &Access,
+    asked: &Asked,
+    resource: &str,
+    text: &str,
+) -> Result<Metadata, Problem> {
     let name = name("name", text)?;
     let stored = match Kind::parse(resource) {
-        Ok(kind) => access.directory.find(kind, &name).await?,
+        // The answer tells of its labels, so that it is for whoever may read it.
+        Ok(kind) => {
+            let rights = access.allow_some(asked, kind.as_str(), Verb::Read).await?;
+            let stored = access.directory.find(kind, &name).await?;
+            if let Some(document) = &stored {
+                access.allow_this(asked, &rights, Verb::Read, document).await?;
+            }
+            stored
+        }
         // What rules know besides documents has no labels.
         Err(_) => None,
     };

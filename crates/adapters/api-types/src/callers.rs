@@ -110,7 +110,7 @@ impl AccessRoute {
         if self == Self::ResourceCreate {
             &["lock"]
         } else if self == Self::ResourceDelete {
-            &["token", "node"]
+            &["token"]
         } else {
             &[]
         }

@@ -263,12 +263,19 @@ impl SshProxy {
                 reason,
             },
             (Some(_), None) => return,
-            (None, _) => match visit.failure() {
-                Some(event) => event,
-                // Nobody tried to log in, such as by `ssh-keyscan`.
-                None => return,
-            },
+            (None, _) => return self.note_failure(visit).await,
         };
+        self.note(event).await;
+    }
+
+    /// Notes why nobody was let in, once; nothing when nobody tried to log in, such as by `ssh-keyscan`.
+    async fn note_failure(&self, visit: &Visit) {
+        if let Some(event) = visit.failure() {
+            self.note(event).await;
+        }
+    }
+
+    async fn note(&self, event: ProxyEvent) {
         if let Err(fault) = self.parts.events.record(event).await {
             tracing::error!(error = %fault, "what happened to an SSH connection is not in the log");
         }

@@ -1,6 +1,5 @@
 //! The log-in: what is looked at, who is asked, and what is recorded when the answer is no.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,27 +64,7 @@ impl Connection {
         }
     }
 
-    /// Says why somebody is not let in, to a client that asks. One that comes back with a certificate for the session need not be told,
-    /// and has not failed.
-    pub(crate) async fn tell(&self, told: Told, submethods: &str) -> Auth {
-        let pending = self.core.life.take_pending();
-        if told.is_for_second_factor && submethods == ssh_cert::SESSION_CERTIFICATE_FOLLOWS {
-            return after_words(&told);
-        }
-        if let Some((reason, certificate)) = pending {
-            let certificate = Some(certificate);
-            let event = Happening::AuthFailed { reason, certificate };
-            let _refused_anyway = self.core.recorder.record(event).await;
-        }
-        Auth::Partial {
-            name: Cow::Borrowed(""),
-            instructions: Cow::Owned(told.words),
-            prompts: Cow::Borrowed(&[]),
-        }
-    }
-
-    /// Says that a second factor is lacking, in a way that clients understand. It is recorded as a failure when the client does not say
-    /// that it comes back with one.
+    /// Records that a second factor is lacking, and says so in a way that clients understand.
     async fn want_second_factor(
         &self,
         login: &str,
@@ -94,11 +73,16 @@ impl Connection {
         certificate: CertificateFacts,
     ) -> Auth {
         let reason = AuthFailure::SecondFactor(reason.0);
-        let pending = (reason.clone(), certificate.clone());
-        if !self.core.life.lacks_second_factor(words, pending) {
+        if !self.core.life.lacks_second_factor(words) {
             return self.refuse_login(login, reason, Some(certificate)).await;
         }
         tracing::info!(remote = %self.peer.remote, %reason, "a log-in lacks a second factor");
+        let event = Happening::AuthFailed {
+            reason,
+            certificate: Some(certificate),
+        };
+        let _refused_anyway = self.core.recorder.record(event).await;
+        self.core.life.failure_recorded();
         // Partial success is no failure that would be counted, so that it is said once in a connection.
         Auth::Reject {
             proceed_with_methods: Some(MethodSet::from([MethodKind::KeyboardInteractive].as_slice())),

@@ -1,5 +1,6 @@
 //! One connection: what the client asks for, and whether it gets it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use russh::Channel;
@@ -176,12 +177,16 @@ impl Handler for Connection {
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
         user: &str,
-        submethods: &str,
+        _submethods: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, russh::Error> {
         Ok(match (self.core.life.told(), response) {
             // Nothing is asked here: a host is not told codes. It only says what is the matter, or what to do.
-            (Some(told), None) => self.tell(told, submethods).await,
+            (Some(told), None) => Auth::Partial {
+                name: Cow::Borrowed(""),
+                instructions: Cow::Owned(told.words),
+                prompts: Cow::Borrowed(&[]),
+            },
             (Some(told), Some(_)) => after_words(&told),
             (None, _) => {
                 self.refuse_login(user, AuthFailure::Method("keyboard-interactive"), None)

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::event::AuthFailure;
-use crate::event::CertificateFacts;
 use crate::event::DisconnectReason;
 use crate::gate::Admission;
 use crate::gate::Fallen;
@@ -35,7 +34,6 @@ pub(crate) struct Life {
     bare_key: Mutex<Option<String>>,
     /// What to tell somebody who has shown a certificate of ours and is not let in.
     told: Mutex<Option<Told>>,
-    pending: Mutex<Option<Pending>>,
     reason: watch::Sender<Option<DisconnectReason>>,
     has_ended: watch::Sender<bool>,
     /// One receiver for each session that has yet to end.
@@ -49,9 +47,6 @@ pub(crate) struct Told {
     /// Whether another certificate, for which a second factor is given, would do.
     pub(crate) is_for_second_factor: bool,
 }
-
-/// A failure that is not recorded yet: the client may be one that comes back with what is lacking.
-type Pending = (AuthFailure, CertificateFacts);
 
 /// Somebody who was let in.
 #[derive(Clone)]
@@ -77,7 +72,6 @@ impl Life {
             is_failure_recorded: AtomicBool::new(false),
             bare_key: Mutex::new(None),
             told: Mutex::new(None),
-            pending: Mutex::new(None),
             reason: watch::Sender::new(None),
             has_ended: watch::Sender::new(false),
             sessions: watch::Sender::new(()),
@@ -98,9 +92,8 @@ impl Life {
         *lock(&self.bare_key) = Some(fingerprint);
     }
 
-    /// Somebody lacks a second factor, and will be told so. Whether it was the first time; only then it is kept as a failure to record,
-    /// unless they come back with what is lacking.
-    pub(crate) fn lacks_second_factor(&self, words: String, failure: Pending) -> bool {
+    /// Somebody lacks a second factor, and will be told so. Whether it was the first time.
+    pub(crate) fn lacks_second_factor(&self, words: String) -> bool {
         let mut told = lock(&self.told);
         if told.as_ref().is_some_and(|told| told.is_for_second_factor) {
             return false;
@@ -109,7 +102,6 @@ impl Life {
             words,
             is_for_second_factor: true,
         });
-        *lock(&self.pending) = Some(failure);
         true
     }
 
@@ -126,28 +118,14 @@ impl Life {
         lock(&self.told).clone()
     }
 
-    /// The failure that is not recorded yet, and will not be after this, unless whoever takes it does it.
-    pub(crate) fn take_pending(&self) -> Option<Pending> {
-        let pending = lock(&self.pending).take();
-        if pending.is_some() {
-            self.failure_recorded();
-        }
-        pending
-    }
-
     /// Why somebody who tried to log in was not let in, if nothing says so yet.
-    pub(crate) fn unrecorded_failure(&self) -> Option<(AuthFailure, Option<CertificateFacts>)> {
-        if self.admitted.get().is_none()
-            && let Some((reason, certificate)) = self.take_pending()
-        {
-            return Some((reason, Some(certificate)));
-        }
+    pub(crate) fn unrecorded_failure(&self) -> Option<AuthFailure> {
         let is_in_vain = self.is_tried.load(Ordering::Relaxed)
             && self.admitted.get().is_none()
             && !self.is_failure_recorded.load(Ordering::Relaxed);
         is_in_vain.then(|| match lock(&self.bare_key).take() {
-            Some(fingerprint) => (AuthFailure::BareKey { fingerprint }, None),
-            None => (AuthFailure::NothingPresented, None),
+            Some(fingerprint) => AuthFailure::BareKey { fingerprint },
+            None => AuthFailure::NothingPresented,
         })
     }
 

@@ -175,8 +175,11 @@ impl Node {
         }
         life.end();
         life.sessions_ended().await;
-        if let Some((reason, certificate)) = life.unrecorded_failure() {
-            let happening = Happening::AuthFailed { reason, certificate };
+        if let Some(reason) = life.unrecorded_failure() {
+            let happening = Happening::AuthFailed {
+                reason,
+                certificate: None,
+            };
             let _refused_anyway = recorder.record(happening).await;
         }
     }

@@ -142,7 +142,7 @@ async fn try_proxy(session: &Session, environment: &Environment) -> Result<Jump,
     let handle = shake_hands(stream, peer, &what, &proxy).await?;
     let handle = match authenticate(handle, &session.login.user, &credential, &said, &what).await? {
         Answer::LetIn(handle) => handle,
-        Answer::LacksSecondFactor(_) => return Err(not_let_in(&what)),
+        Answer::LacksSecondFactor => return Err(not_let_in(&what)),
     };
     Ok(Jump {
         handle,
@@ -206,21 +206,14 @@ impl Jump {
         let answer = authenticate(handle, login, &self.credential, &said, &what).await;
         let (handle, said) = match answer.map_err(explained)? {
             Answer::LetIn(handle) => (handle, said),
-            Answer::LacksSecondFactor(mut handle) => {
-                if second_factor.can_be_given() {
-                    // So that it is not taken down as a failure. Servers that do not know of it only say what is known here.
-                    let follows = ssh_cert::SESSION_CERTIFICATE_FOLLOWS.to_owned();
-                    let said = handle.authenticate_keyboard_interactive_start(login, follows);
-                    let _ = timeout(PATIENCE, said).await;
-                }
-                drop(handle);
+            Answer::LacksSecondFactor => {
                 let credential = self.credential_of(second_factor.give(target, login).await?)?;
                 // Whoever looked for their telephone may have taken longer than a log-in may.
                 let (handle, said) = self.meet(target, &incoming).await?;
                 let answer = authenticate(handle, login, &credential, &said, &what).await;
                 match answer.map_err(explained)? {
                     Answer::LetIn(handle) => (handle, said),
-                    Answer::LacksSecondFactor(_) => return Err(explained(not_let_in(&what))),
+                    Answer::LacksSecondFactor => return Err(explained(not_let_in(&what))),
                 }
             }
         };
@@ -365,7 +358,7 @@ enum Answer {
     /// It is enough.
     LetIn(Handle<Peer>),
     /// It would be enough with a second factor given for this session.
-    LacksSecondFactor(Handle<Peer>),
+    LacksSecondFactor,
 }
 
 fn not_let_in(what: &str) -> Failure {
@@ -390,9 +383,7 @@ async fn authenticate(
         Ok(Ok(AuthResult::Failure {
             remaining_methods,
             partial_success: true,
-        })) if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
-            Ok(Answer::LacksSecondFactor(handle))
-        }
+        })) if remaining_methods.contains(&MethodKind::KeyboardInteractive) => Ok(Answer::LacksSecondFactor),
         Ok(Ok(AuthResult::Failure {
             remaining_methods,
             partial_success: _,

@@ -115,11 +115,6 @@ impl SessionFileArgs {
 }
 
 impl SecondFactor<'_> {
-    /// Whether there is a code, or somebody to ask.
-    pub(crate) fn can_be_given(&self) -> bool {
-        self.code.code_file.is_some() || self.code.browser.browser || terminal::is_watched()
-    }
-
     /// Gives a second factor for a session, and returns what it was traded for.
     pub(crate) async fn give(&self, target: &Target, login: &str) -> Result<SessionCredential, Failure> {
         let client = self.session.api()?;

@@ -23,7 +23,7 @@ pub use error::{BuildError, ParseError};
 pub use options::{
     CriticalOptions, EXTENSION_DOMAIN, ExtensionName, Extensions, ForceCommand, Network, Permit,
 };
-pub use own_fact::{OwnFact, SESSION_CERTIFICATE_FOLLOWS};
+pub use own_fact::OwnFact;
 pub use plan::{CertificatePlan, CertificateType, MAXIMUM_PRINCIPALS, assemble};
 pub use subject_key::{SubjectAlgorithm, SubjectKey, authority_key, public_key_blob};
 pub use trust::{cert_authority_line, known_hosts_line, public_key_fingerprint, public_key_line};

@@ -1,10 +1,6 @@
 use crate::options::EXTENSION_DOMAIN;
 use crate::options::ExtensionName;
 
-/// Said as the submethods of `keyboard-interactive` (RFC 4256 section 3.1) by a client that was told that a second factor is lacking: it
-/// comes back with a certificate for one session, and this is no log-in that failed.
-pub const SESSION_CERTIFICATE_FOLLOWS: &str = "session-certificate@signet.dev";
-
 /// What our own extensions say of a person, each under `name@signet.dev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OwnFact {

@@ -169,6 +169,8 @@ impl russh::server::Handler for Handler {
                     return Ok(Auth::reject());
                 };
                 self.visit.explains(reason);
+                // Whoever is told something is in the log with it, also if another certificate lets them in.
+                self.proxy.note_failure(&self.visit).await;
                 // A client that has nothing else to try asks for the words by `keyboard-interactive`.
                 let methods = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
                 Ok(Auth::Reject {

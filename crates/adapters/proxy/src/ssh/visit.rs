@@ -41,6 +41,8 @@ struct Known {
     refusal: Option<String>,
     explanation: Option<String>,
     attempts: u32,
+    /// Whether the last failure is in the log.
+    is_recorded: bool,
 }
 
 impl Visit {
@@ -101,7 +103,10 @@ impl Visit {
 
     /// A log-in failed. What is said of certificates counts more than what is said of keys.
     pub(super) fn refused(&self, reason: impl Into<String>) {
-        self.lock().refusal = Some(reason.into());
+        let mut known = self.lock();
+        known.refusal = Some(reason.into());
+        known.vouched = None;
+        known.is_recorded = false;
     }
 
     /// Somebody showed a certificate of ours and will be told why it does not let them in.
@@ -152,7 +157,10 @@ impl Visit {
 
     /// The event of a connection on which somebody tried to log in and nobody did.
     pub(super) fn failure(&self) -> Option<ProxyEvent> {
-        let known = self.lock();
+        let mut known = self.lock();
+        if std::mem::replace(&mut known.is_recorded, true) {
+            return None;
+        }
         let login = known.login.clone()?;
         let unseen = "no certificate was shown that is within its time and whole";
         Some(ProxyEvent::AuthFailed {

@@ -166,7 +166,7 @@ fn somebody_with_nothing_but_a_key_logs_the_command_line_in() {
 
     // 4. The page is gone with it.
     alice.done("open the page", alice.browser.open(&waiting.url));
-    alice.sees("took too long or was made already");
+    alice.sees("It was approved or refused already");
 
     // 5. A recovery code would do as well, and refusing needs no proof.
     let waiting = desk.asks("second", &["--no-open"], |_| {});

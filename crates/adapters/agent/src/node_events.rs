@@ -55,7 +55,7 @@ impl Events for NodeEvents {
         let told = AgentEvent {
             uid: new_uid(self.entropy.as_ref()).map_err(NotRecorded)?,
             unix_millis: event.unix_millis,
-            user: clipped(user, NAME_BYTES_MAX),
+            user: user.unwrap_or_default(),
             remote: event.remote.to_string(),
             event: serde_json::to_value(translate(event, &self.hostname).clipped())
                 .map_err(|error| NotRecorded(error.to_string()))?,
@@ -70,38 +70,26 @@ impl Events for NodeEvents {
 
 /// Who it is: as was found when they were let in, or as a certificate of ours says that did not let them in. Nobody otherwise: the account that
 /// is asked for is no person, and what else a certificate says is only claimed.
-fn who(event: &Event) -> String {
-    let named = match &event.what {
-        Happening::AuthFailed { certificate, .. } => certificate
-            .as_ref()
-            .filter(|facts| facts.is_ours)
-            .map(|facts| facts.key_id.clone()),
-        Happening::SessionRejected { .. }
-        | Happening::Refused { .. }
-        | Happening::SessionStart { .. }
-        | Happening::SessionLeave
-        | Happening::SessionEnd { .. }
-        | Happening::Exec { .. }
-        | Happening::Subsystem { .. }
-        | Happening::File(_)
-        | Happening::Port(_)
-        | Happening::AgentForward
-        | Happening::Resize(_)
-        | Happening::ClientDisconnect { .. } => None,
+fn who(event: &Event) -> Option<String> {
+    let named = if let Happening::AuthFailed {
+        certificate: Some(facts),
+        ..
+    } = &event.what
+        && facts.is_ours
+    {
+        Some(&facts.key_id)
+    } else {
+        event.user.as_ref()
     };
-    named.or_else(|| event.user.clone()).unwrap_or_default()
+    named.map(|name| clipped(name.clone(), NAME_BYTES_MAX))
 }
 
-/// Who was refused, when the event tells of a refusal and of nothing that is done.
+/// Who was refused, when the event tells of a refusal and of nothing that is done. Who is known does not drown among strangers.
 fn refused(event: &Event) -> Option<Refused> {
-    let stranger = || Refused::Stranger(names::estate_of(event.remote.ip()).to_string());
     match &event.what {
-        Happening::AuthFailed { certificate, .. } => {
-            let ours = certificate.as_ref().filter(|facts| facts.is_ours);
-            Some(ours.map_or_else(stranger, |facts| Refused::User(facts.key_id.clone())))
-        }
-        Happening::SessionRejected { .. } | Happening::Refused { .. } => {
-            Some(event.user.clone().map_or_else(stranger, Refused::User))
+        Happening::AuthFailed { .. } | Happening::SessionRejected { .. } | Happening::Refused { .. } => {
+            let stranger = || Refused::Stranger(names::estate_of(event.remote.ip()).to_string());
+            Some(who(event).map_or_else(stranger, Refused::User))
         }
         Happening::SessionStart { .. }
         | Happening::SessionLeave
@@ -370,7 +358,11 @@ mod tests {
             (None, "", None),
         ] {
             let event = failed(certificate);
-            assert_eq!(who(&event), user);
+            assert_eq!(who(&event).unwrap_or_default(), user);
+            assert_eq!(
+                matches!(refused(&event), Some(Refused::User(known)) if known == "alice"),
+                user == "alice"
+            );
             let line = serde_json::to_value(translate(event, "web-1")).unwrap();
             assert_eq!(line["event"], "auth");
             assert_eq!(line["login"], "root");

@@ -64,11 +64,15 @@ impl Events for ProxyEvents {
 /// Who was refused, when the event tells of a refusal and of nothing that is done.
 fn refused(event: &ProxyEvent) -> Option<Refused> {
     match event {
-        ProxyEvent::AuthFailed { remote, .. } | ProxyEvent::TunnelRefused { remote, .. } => {
-            Some(Refused::Stranger(names::estate_of(remote.ip()).to_string()))
+        // Whose certificate of ours was refused is known, and does not drown among strangers.
+        ProxyEvent::AuthFailed { user: Some(user), .. }
+        | ProxyEvent::Denied { user, .. }
+        | ProxyEvent::Unreachable { user, .. } => Some(Refused::User(clipped(user.clone(), NAME_BYTES_MAX))),
+        ProxyEvent::AuthFailed {
+            user: None, remote, ..
         }
-        ProxyEvent::Denied { user, .. } | ProxyEvent::Unreachable { user, .. } => {
-            Some(Refused::User(user.clone()))
+        | ProxyEvent::TunnelRefused { remote, .. } => {
+            Some(Refused::Stranger(names::estate_of(remote.ip()).to_string()))
         }
         ProxyEvent::Connected { .. }
         | ProxyEvent::Disconnected { .. }
@@ -188,6 +192,11 @@ mod tests {
                 reason: "no".to_owned(),
                 attempts: 1,
             };
+            // Who is known is counted as themselves.
+            assert_eq!(
+                matches!(refused(&event), Some(Refused::User(known)) if Some(known.as_str()) == user),
+                user.is_some()
+            );
             let (who, _, event) = translate(event, "proxy-1").unwrap();
             let line = serde_json::to_value(event).unwrap();
             assert_eq!(

@@ -130,6 +130,10 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
             .enrollment
             .check_removable(&name)
             .map_err(enrollment::EnrollmentError::Refused)?;
+    } else if revision.is_some() && revision != document.metadata().revision {
+        // Before anything is done towards it: a lock would cut off whom nobody removes.
+        let conflict = directory::Refusal::Conflict { kind, name };
+        return Err(directory::DirectoryError::Refused(conflict).into());
     }
     access.ask_for_proof_of(asked, kind, Change::Delete).await?;
     let actor = asked.caller.actor();

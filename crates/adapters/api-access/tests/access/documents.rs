@@ -95,9 +95,10 @@ async fn changes_decided_on_another_revision_do_not_happen() {
         .is(409, "already_exists");
     let now = world.ask(&operator(), Ask::get(path)).await.ok();
     assert_eq!(now["spec"]["roles"], json!(["access", "auditor"]));
-    // The removal that did not happen left no lock behind.
+    // The removal that did not happen left no lock behind, and never made one: it would have cut her off for a moment.
     let locks = world.ask(&operator(), Ask::get("/v1/resources/lock")).await.ok();
     assert_eq!(names(&locks), Vec::<String>::new());
+    assert!(world.events("lock.created").is_empty());
 }
 
 #[tokio::test]

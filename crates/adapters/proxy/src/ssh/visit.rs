@@ -155,13 +155,13 @@ impl Visit {
         }
     }
 
-    /// The event of a connection on which somebody tried to log in and nobody did.
+    /// The event that a log-in failed, to be recorded; nothing when nobody tried, or the last failure was given out before.
     pub(super) fn failure(&self) -> Option<ProxyEvent> {
         let mut known = self.lock();
+        let login = known.login.clone()?;
         if std::mem::replace(&mut known.is_recorded, true) {
             return None;
         }
-        let login = known.login.clone()?;
         let unseen = "no certificate was shown that is within its time and whole";
         Some(ProxyEvent::AuthFailed {
             remote: self.remote,
@@ -184,4 +184,38 @@ fn shown(name: &str) -> String {
         .map(|c| if c.is_control() { '?' } else { c })
         .take(128)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use api_http::Stopper;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_that_is_explained_is_given_out_once_and_by_its_own_name() {
+        let (_stopper, over) = Stopper::new();
+        let remote = ([192, 0, 2, 7], 40_000).into();
+        let visit = Visit::new(remote, Admission::unlimited(), SshLimits::DEFAULT, over);
+        let told = || match visit.failure() {
+            Some(ProxyEvent::AuthFailed { user, claimed, .. }) => Some((user, claimed)),
+            _ => None,
+        };
+        assert_eq!(told(), None, "nobody tried");
+        for name in ["alice", "bob"] {
+            visit.tries("root");
+            visit.claims(name);
+            visit.refused("locked");
+            visit.explains("locked".to_owned());
+            let named = Some(name.to_owned());
+            assert_eq!(told(), Some((named.clone(), named)));
+        }
+        visit.tries("root");
+        visit.showed_bare_key();
+        assert_eq!(told(), None, "the end says nothing new");
+        // What nobody vouches for is not laid at the door of whoever was known before.
+        visit.claims("mallory");
+        visit.refused("of no authority of ours");
+        assert_eq!(told(), Some((None, Some("mallory".to_owned()))));
+    }
 }

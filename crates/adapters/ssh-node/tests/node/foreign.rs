@@ -22,6 +22,19 @@ impl client::Handler for Careless {
     }
 }
 
+/// A key and its certificate, of their files.
+fn credential(key: &Path, certificate: &Path) -> (Arc<PrivateKey>, Certificate) {
+    let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
+    let line = std::fs::read_to_string(certificate).unwrap();
+    (Arc::new(key), Certificate::from_openssh(line.trim()).unwrap())
+}
+
+async fn connected(world: &World) -> client::Handle<Careless> {
+    let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+    let config = Arc::new(client::Config::default());
+    client::connect_stream(config, stream, Careless).await.unwrap()
+}
+
 /// Runs a command on a terminal of 80 by 24, does something to it once it has said `ready`, and returns what it printed and its
 /// code.
 pub(crate) fn on_terminal(
@@ -29,15 +42,10 @@ pub(crate) fn on_terminal(
     command: &str,
     act: impl AsyncFnOnce(&russh::Channel<client::Msg>),
 ) -> (String, Option<u32>) {
-    let key = world.user("alice");
-    let certificate = std::fs::read_to_string(world.path("alice-cert.pub")).unwrap();
-    let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
-    let certificate = Certificate::from_openssh(certificate.trim()).unwrap();
+    let (key, certificate) = credential(&world.user("alice"), &world.path("alice-cert.pub"));
     world.runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
-        let config = Arc::new(client::Config::default());
-        let mut handle = client::connect_stream(config, stream, Careless).await.unwrap();
-        let answer = handle.authenticate_openssh_cert(own_account(), Arc::new(key), certificate);
+        let mut handle = connected(world).await;
+        let answer = handle.authenticate_openssh_cert(own_account(), key, certificate);
         assert!(answer.await.unwrap().success());
         let mut channel = handle.channel_open_session().await.unwrap();
         channel
@@ -65,19 +73,12 @@ pub(crate) fn on_terminal(
 
 /// Offers each key with each certificate file in turn, in one connection. Says whether the last one was let in.
 pub(crate) fn log_in(world: &World, offers: &[(&Path, &Path)]) -> bool {
-    let stream = world
-        .runtime
-        .block_on(tokio::net::TcpStream::connect(world.address))
-        .unwrap();
     world.runtime.block_on(async {
-        let config = Arc::new(client::Config::default());
-        let mut handle = client::connect_stream(config, stream, Careless).await.unwrap();
+        let mut handle = connected(world).await;
         let mut is_in = false;
         for (key, certificate) in offers {
-            let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
-            let line = std::fs::read_to_string(certificate).unwrap();
-            let certificate = Certificate::from_openssh(line.trim()).unwrap();
-            let answer = handle.authenticate_openssh_cert(own_account(), Arc::new(key), certificate);
+            let (key, certificate) = credential(key, certificate);
+            let answer = handle.authenticate_openssh_cert(own_account(), key, certificate);
             is_in = answer.await.unwrap().success();
         }
         is_in
@@ -86,15 +87,10 @@ pub(crate) fn log_in(world: &World, offers: &[(&Path, &Path)]) -> bool {
 
 /// Shows a certificate for which a second factor is lacking, goes on with `keyboard-interactive`, and returns what it is told then.
 pub(crate) fn lacking_a_second_factor(world: &World, submethods: &str) -> Option<String> {
-    let key = world.user("alice");
-    let certificate = std::fs::read_to_string(world.path("alice-cert.pub")).unwrap();
-    let key = PrivateKey::from_openssh(std::fs::read_to_string(key).unwrap()).unwrap();
-    let certificate = Certificate::from_openssh(certificate.trim()).unwrap();
+    let (key, certificate) = credential(&world.user("alice"), &world.path("alice-cert.pub"));
     world.runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
-        let config = Arc::new(client::Config::default());
-        let mut handle = client::connect_stream(config, stream, Careless).await.unwrap();
-        let answer = handle.authenticate_openssh_cert(own_account(), Arc::new(key), certificate);
+        let mut handle = connected(world).await;
+        let answer = handle.authenticate_openssh_cert(own_account(), key, certificate);
         assert!(matches!(
             answer.await.unwrap(),
             client::AuthResult::Failure {

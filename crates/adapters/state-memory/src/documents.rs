@@ -136,7 +136,7 @@ impl Documents {
     }
 
     /// Does all the writes, which were checked.
-    pub(crate) fn apply(&mut self, writes: Vec<Write>, now: UnixSeconds) -> Revision {
+    pub(crate) fn apply(&mut self, writes: &[Write], now: UnixSeconds) -> Revision {
         let revision = Revision(self.newest.0.saturating_add(1));
         self.newest = revision;
         for Write {
@@ -147,8 +147,9 @@ impl Documents {
         {
             match change {
                 Change::Put { value, expires } => {
+                    let (value, expires) = (value.clone(), *expires);
                     self.set(
-                        key,
+                        key.clone(),
                         Record {
                             revision,
                             content: Some(Content { value, expires }),
@@ -159,11 +160,11 @@ impl Documents {
                 Change::Delete => {
                     if self
                         .records
-                        .get(&key)
+                        .get(key)
                         .is_some_and(|record| record.content_at(now).is_some())
                     {
                         self.set(
-                            key,
+                            key.clone(),
                             Record {
                                 revision,
                                 content: None,

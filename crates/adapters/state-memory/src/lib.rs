@@ -14,6 +14,7 @@ use runtime::Clock;
 use state::Changed;
 use state::CommitError;
 use state::Entry;
+use state::Newest;
 use state::Page;
 use state::Revision;
 use state::State;
@@ -37,7 +38,7 @@ pub struct MemoryState {
 struct Shared {
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
-    newest: watch::Sender<Revision>,
+    newest: watch::Sender<Newest>,
 }
 
 struct Inner {
@@ -55,7 +56,7 @@ impl MemoryState {
     /// An empty store that remembers so many removed documents before it forgets the oldest
     /// and answers [`StateError::Compacted`].
     pub fn with_history(clock: Arc<dyn Clock>, history_max: usize) -> Self {
-        let (newest, _) = watch::channel(Revision(0));
+        let (newest, _) = watch::channel(Newest::default());
         let inner = Mutex::new(Inner {
             documents: Documents::new(history_max),
             commits_left: None,
@@ -87,6 +88,11 @@ impl State for MemoryState {
         Ok(self.inner().documents.get(key, self.shared.clock.now()))
     }
 
+    async fn get_all(&self, keys: &[StateKey]) -> Result<Vec<Option<Entry>>, StateError> {
+        let (inner, now) = (self.inner(), self.shared.clock.now());
+        Ok(keys.iter().map(|key| inner.documents.get(key, now)).collect())
+    }
+
     async fn list(&self, folder: &str, after: Option<&StateKey>, limit: usize) -> Result<Page, StateError> {
         Ok(self
             .inner()
@@ -108,9 +114,11 @@ impl State for MemoryState {
                 StateError::Unwritable("no space left in memory (a test said so)".to_owned())
             })?;
         }
-        let revision = documents.apply(writes, now);
+        let revision = documents.apply(&writes, now);
         // Under the lock, so that the channel never goes back.
-        self.shared.newest.send_replace(revision);
+        self.shared
+            .newest
+            .send_modify(|newest| newest.committed(&writes, revision));
         Ok(revision)
     }
 
@@ -118,10 +126,12 @@ impl State for MemoryState {
         self.inner().documents.changes(folder, after, limit)
     }
 
-    async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
+    async fn wait_beyond(&self, folders: &[&str], revision: Revision) -> Result<Revision, StateError> {
         let mut newest = self.shared.newest.subscribe();
-        let seen = newest.wait_for(|newest| *newest > revision).await;
-        seen.map(|newest| *newest)
+        let seen = newest
+            .wait_for(|newest| newest.is_beyond(folders, revision))
+            .await;
+        seen.map(|newest| newest.revision())
             .map_err(|closed| StateError::Unavailable(closed.into()))
     }
 }

@@ -39,6 +39,16 @@ pub(crate) fn get(connection: &Connection, key: &StateKey, now: UnixSeconds) -> 
         .optional()
 }
 
+/// Documents of one moment, in the order asked for.
+pub(crate) fn get_all(
+    connection: &mut Connection,
+    keys: &[StateKey],
+    now: UnixSeconds,
+) -> Result<Vec<Option<Entry>>> {
+    let snapshot = connection.transaction()?;
+    keys.iter().map(|key| get(&snapshot, key, now)).collect()
+}
+
 /// A page of a folder.
 pub(crate) fn list(
     connection: &mut Connection,

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use state::Changed;
 use state::CommitError;
 use state::Entry;
+use state::Newest;
 use state::Page;
 use state::Revision;
 use state::State;
@@ -52,7 +53,7 @@ pub struct SqliteState {
     path: PathBuf,
     clock: Arc<dyn Clock>,
     readers: Arc<Readers>,
-    newest: Arc<watch::Sender<Revision>>,
+    newest: Arc<watch::Sender<Newest>>,
     /// Held by the one waiter that looks for commits of other processes on behalf of all.
     looking: Mutex<()>,
     /// Last, so that the connection that closes last is the one that may write, and leaves no log behind.
@@ -76,7 +77,7 @@ impl SqliteState {
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, settings: Settings) -> Result<Self, StateError> {
         let connection = file::open(path, settings.pages_max)?;
         let revision = documents::revision(&connection).map_err(|error| classify(path, error))?;
-        let (newest, _) = watch::channel(revision);
+        let (newest, _) = watch::channel(Newest::at(revision));
         let newest = Arc::new(newest);
         let writer = Writer::start(
             path,
@@ -114,11 +115,7 @@ impl SqliteState {
         let _looking = self.looking.lock().await;
         loop {
             let seen = self.read(|connection, _| documents::revision(connection)).await?;
-            self.newest.send_if_modified(|newest| {
-                let is_newer = seen > *newest;
-                *newest = seen.max(*newest);
-                is_newer
-            });
+            self.newest.send_if_modified(|newest| newest.seen(seen));
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -129,6 +126,12 @@ impl State for SqliteState {
     async fn get(&self, key: &StateKey) -> Result<Option<Entry>, StateError> {
         let key = key.clone();
         self.read(move |connection, now| documents::get(connection, &key, now))
+            .await
+    }
+
+    async fn get_all(&self, keys: &[StateKey]) -> Result<Vec<Option<Entry>>, StateError> {
+        let keys = keys.to_vec();
+        self.read(move |connection, now| documents::get_all(connection, &keys, now))
             .await
     }
 
@@ -151,12 +154,12 @@ impl State for SqliteState {
         found.ok_or(StateError::Compacted(after.0))
     }
 
-    async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
+    async fn wait_beyond(&self, folders: &[&str], revision: Revision) -> Result<Revision, StateError> {
         let mut newest = self.newest.subscribe();
         tokio::select! {
             biased;
-            seen = newest.wait_for(|newest| *newest > revision) => {
-                seen.map(|newest| *newest).map_err(|closed| StateError::Unavailable(closed.into()))
+            seen = newest.wait_for(|newest| newest.is_beyond(folders, revision)) => {
+                seen.map(|newest| newest.revision()).map_err(|closed| StateError::Unavailable(closed.into()))
             }
             failed = self.look() => failed,
         }

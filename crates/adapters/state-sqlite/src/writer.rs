@@ -7,6 +7,7 @@ use runtime::Clock;
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 use state::CommitError;
+use state::Newest;
 use state::Revision;
 use state::StateError;
 use state::Write;
@@ -42,7 +43,7 @@ impl Writer {
         connection: Connection,
         history_max: usize,
         clock: Arc<dyn Clock>,
-        newest: Arc<watch::Sender<Revision>>,
+        newest: Arc<watch::Sender<Newest>>,
     ) -> Result<Self, StateError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let desk = Desk {
@@ -88,7 +89,7 @@ struct Desk {
     connection: Connection,
     history_max: usize,
     clock: Arc<dyn Clock>,
-    newest: Arc<watch::Sender<Revision>>,
+    newest: Arc<watch::Sender<Newest>>,
 }
 
 impl Desk {
@@ -128,27 +129,27 @@ impl Desk {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut answers = Vec::with_capacity(batch.len());
-        let mut last = None;
+        let mut done = Vec::new();
         for Job { writes, answer: _ } in batch {
             answers.push(match documents::conflict(&transaction, writes, now)? {
                 Some(key) => Err(CommitError::Conflict { key }),
                 None => {
                     let revision = documents::apply(&transaction, writes, now)?;
-                    last = Some(revision);
+                    done.push((writes, revision));
                     Ok(revision)
                 }
             });
         }
-        let Some(last) = last else {
+        if done.is_empty() {
             transaction.rollback()?;
             return Ok(answers);
-        };
+        }
         documents::sweep(&transaction, now, self.history_max)?;
         transaction.commit()?;
-        self.newest.send_if_modified(|newest| {
-            let is_newer = last > *newest;
-            *newest = last.max(*newest);
-            is_newer
+        self.newest.send_modify(|newest| {
+            for (writes, revision) in done {
+                newest.committed(writes, revision);
+            }
         });
         Ok(answers)
     }

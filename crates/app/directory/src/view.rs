@@ -67,6 +67,9 @@ impl Default for Watch {
     }
 }
 
+/// Where what the view is made of, or goes with it, is kept.
+const FOLLOWED: [&str; 2] = ["resource", "authority"];
+
 /// The kinds whose documents are in the view.
 const KINDS: [Kind; 5] = [
     Kind::Role,
@@ -108,7 +111,7 @@ impl Directory {
         let after = (*looked).max(Revision(self.view().revision));
         let newest = self
             .state
-            .wait_beyond(after)
+            .wait_beyond(&FOLLOWED, after)
             .await
             .map_err(DirectoryError::State)?;
         if self.concerns(after).await? {
@@ -120,7 +123,7 @@ impl Directory {
 
     /// Whether anything of the view, or an authority, changed after a revision.
     async fn concerns(&self, after: Revision) -> Result<bool, DirectoryError> {
-        for folder in ["resource", "authority"] {
+        for folder in FOLLOWED {
             let changes = match self.state.changes(folder, after, state::PAGE_MAX).await {
                 Ok(changes) => changes,
                 // What happened is no longer known: perhaps something.

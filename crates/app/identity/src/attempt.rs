@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use audit::Actor;
 use audit::AuditEvent;
 use audit::Outcome;
+use authn::Attempts;
 use authn::Password;
 use authn::PasswordHash;
 use names::UserName;
@@ -16,6 +17,7 @@ use crate::PrivilegedAct;
 use crate::Refusal;
 use crate::SessionPlace;
 use crate::documents::Stored;
+use crate::documents::find;
 use crate::documents::load;
 use crate::documents::path;
 use crate::factor::Accepted;
@@ -30,6 +32,7 @@ use crate::records::Known;
 use crate::records::user_path;
 use crate::settle::Entered;
 use crate::settle::Right;
+use crate::settle::attempts_key;
 
 /// What somebody offers as proof.
 pub(crate) struct Offered<'a> {
@@ -109,6 +112,8 @@ pub(crate) struct Facts {
     person: Option<Person>,
     pub(crate) credentials: Stored<Credentials>,
     pub(crate) known: Stored<Known>,
+    /// The attempts of who it claims to be.
+    pub(crate) attempts: Stored<Attempts>,
 }
 
 /// What the work showed.
@@ -265,10 +270,13 @@ impl Identity {
             Some(user) => self.people.person(user).await?,
             None => None,
         };
+        let [credentials, known, attempts] =
+            find(self.state.as_ref(), [credentials, known, attempts_key(claim)?]).await?;
         Ok(Facts {
             person,
-            credentials: load(self.state.as_ref(), credentials).await?,
-            known: load(self.state.as_ref(), known).await?,
+            credentials: credentials.read()?,
+            known: known.read()?,
+            attempts: attempts.read()?,
         })
     }
 

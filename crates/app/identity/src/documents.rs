@@ -72,11 +72,40 @@ pub(crate) async fn load<T: DeserializeOwned>(
     key: StateKey,
 ) -> Result<Stored<T>, IdentityError> {
     let entry = state.get(&key).await.map_err(IdentityError::State)?;
-    let (value, revision) = match entry {
-        None => (None, None),
-        Some(entry) => (Some(decode(&entry)?), Some(entry.revision)),
-    };
-    Ok(Stored { key, value, revision })
+    Unread { key, entry }.read()
+}
+
+/// A document as it was found.
+pub(crate) struct Unread {
+    key: StateKey,
+    entry: Option<state::Entry>,
+}
+
+impl Unread {
+    pub(crate) fn read<T: DeserializeOwned>(self) -> Result<Stored<T>, IdentityError> {
+        let (value, revision) = match &self.entry {
+            None => (None, None),
+            Some(entry) => (Some(decode(entry)?), Some(entry.revision)),
+        };
+        let key = self.key;
+        Ok(Stored { key, value, revision })
+    }
+}
+
+/// Documents of different types as they are at one moment.
+pub(crate) async fn find<const N: usize>(
+    state: &dyn State,
+    keys: [StateKey; N],
+) -> Result<[Unread; N], IdentityError> {
+    let mut found = state
+        .get_all(&keys)
+        .await
+        .map_err(IdentityError::State)?
+        .into_iter();
+    Ok(keys.map(|key| Unread {
+        key,
+        entry: found.next().flatten(),
+    }))
 }
 
 /// Every document of a folder. One that does not read is an error: a list with holes invites wrong conclusions.

@@ -1,28 +1,43 @@
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::time::Duration;
 
+use authn::HashFault;
+use authn::HashMemory;
 use authn::Password;
 use authn::PasswordHash;
-use tokio::sync::Semaphore;
+use crossbeam_channel::Receiver;
+use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::Sender;
+use crossbeam_channel::TrySendError;
+use tokio::sync::oneshot;
 
 use crate::IdentityError;
 use crate::Refusal;
 
 /// How many wait for a turn at most; beyond that waiting helps nobody.
 const WAITING_MAX: usize = 512;
+/// How long a thread keeps its memory for the next hash.
+const MEMORY_KEPT: Duration = Duration::from_secs(1);
 
-/// Hashes passwords on threads that may block, a few at once: each takes tens of milliseconds and 19 MiB.
+type Job = Box<dyn FnOnce(&mut HashMemory) + Send>;
+
+/// Hashes passwords on threads of their own, a few at once: each hash takes tens of milliseconds and 19 MiB. The threads end with it.
 pub(crate) struct Hashing {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    jobs: Sender<Job>,
 }
 
 impl Hashing {
-    pub(crate) fn new(at_once: usize) -> Self {
-        let at_once = at_once.clamp(1, 256);
-        Self {
-            turns: Arc::new(Semaphore::new(at_once)),
-            places: Arc::new(Semaphore::new(at_once.saturating_add(WAITING_MAX))),
+    pub(crate) fn start(at_once: usize) -> Result<Self, IdentityError> {
+        let (jobs, waiting) = crossbeam_channel::bounded(WAITING_MAX);
+        for _ in 0..at_once.clamp(1, 256) {
+            let waiting = waiting.clone();
+            std::thread::Builder::new()
+                .name("passwords".to_owned())
+                .spawn(move || work(&waiting))
+                .map_err(|error| IdentityError::Internal(format!("start a thread for passwords: {error}")))?;
         }
+        Ok(Self { jobs })
     }
 
     /// Whether this is the password. The hash to hold it against is of the user, or of nobody.
@@ -31,11 +46,8 @@ impl Hashing {
         hash: PasswordHash,
         password: Password,
     ) -> Result<(bool, Password), IdentityError> {
-        self.run(move || {
-            let is_right = hash.verify(&password);
-            is_right.map(|is_right| (is_right, password))
-        })
-        .await
+        self.run(move |memory| Ok((hash.verify(&password, memory)?, password)))
+            .await
     }
 
     pub(crate) async fn hash(
@@ -43,29 +55,104 @@ impl Hashing {
         password: Password,
         salt: [u8; 16],
     ) -> Result<PasswordHash, IdentityError> {
-        self.run(move || PasswordHash::make(&password, &salt)).await
+        self.run(move |memory| PasswordHash::make(&password, &salt, memory))
+            .await
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, authn::HashFault> + Send + 'static,
+        hash: impl FnOnce(&mut HashMemory) -> Result<T, HashFault> + Send + 'static,
     ) -> Result<T, IdentityError> {
-        let closed = || IdentityError::Internal("the passwords' threads are gone".to_owned());
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Busy)?;
-        let turn = Arc::clone(&self.turns)
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
-        // A caller who goes away does not stop the work: the turn is given back when it is done, not before.
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop((turn, place));
-            done
+        let gone = || IdentityError::Internal("the passwords' threads are gone".to_owned());
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |memory| {
+            // Whoever gave up waiting wants no hash.
+            if !answer.is_closed() {
+                let _ = answer.send(hash(memory));
+            }
         });
-        done.await
-            .map_err(|_| closed())?
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => Refusal::Busy.into(),
+            TrySendError::Disconnected(_) => gone(),
+        })?;
+        answered
+            .await
+            .map_err(|_| gone())?
             .map_err(|fault| IdentityError::Internal(fault.to_string()))
+    }
+}
+
+/// One after the other, until nobody can ask any more. When nobody asks for a while, the memory goes back, wiped.
+fn work(waiting: &Receiver<Job>) {
+    let mut memory = HashMemory::default();
+    loop {
+        let job = match waiting.recv_timeout(MEMORY_KEPT) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                memory = HashMemory::default();
+                match waiting.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                }
+            }
+        };
+        // Whoever waits for one that panics is told that nothing came of it; those after it are served.
+        if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
+            memory = HashMemory::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn password() -> Password {
+        Password::new("seven blue doors".to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_panics_takes_no_thread_with_it() {
+        let hashing = Hashing::start(1).unwrap();
+        let failed = hashing.run::<()>(|_| panic!("an invariant is broken")).await;
+        assert!(matches!(failed, Err(IdentityError::Internal(_))));
+        let hash = hashing.hash(password(), [7; 16]).await.unwrap();
+        assert!(hashing.verify(hash, password()).await.unwrap().0);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_told_to_come_back_and_whoever_left_costs_nothing() {
+        let hashing = Hashing::start(1).unwrap();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let held = hashing.run(move |_| Ok(gate.recv().is_ok()));
+        let crowd = async {
+            // The thread takes the first one; as many as may wait do.
+            while !hashing.jobs.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let mut waiting: Vec<_> = (0..WAITING_MAX)
+                .map(|_| Box::pin(hashing.run::<()>(|_| panic!("nobody waits for it"))))
+                .collect();
+            for one in &mut waiting {
+                assert!(one.now_or_never().is_none());
+            }
+            let refused = hashing.hash(password(), [7; 16]).await;
+            assert!(matches!(refused, Err(IdentityError::Refused(Refusal::Busy))));
+            drop(waiting);
+            open.send(()).unwrap();
+        };
+        let (held, ()) = tokio::join!(held, crowd);
+        assert!(held.unwrap());
+        let hash = loop {
+            // The thread works off what nobody waits for.
+            match hashing.hash(password(), [7; 16]).await {
+                Err(IdentityError::Refused(Refusal::Busy)) => tokio::task::yield_now().await,
+                done => break done.unwrap(),
+            }
+        };
+        assert!(hashing.verify(hash, password()).await.unwrap().0);
     }
 }

@@ -136,7 +136,7 @@ impl Identity {
             entropy,
             people,
             seal,
-            hashing: Hashing::new(settings.hashes_at_once),
+            hashing: Hashing::start(settings.hashes_at_once)?,
             keys,
             settings,
         })

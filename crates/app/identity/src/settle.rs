@@ -95,7 +95,7 @@ impl Identity {
         let known = facts.known.value.as_ref();
         let mut entered = Entered {
             policy: self.people.preference().lockout,
-            attempts: load(self.state.as_ref(), attempts_key(claim)?).await?,
+            attempts: facts.attempts.clone(),
             account: claim.shown(),
             id: AttemptId::from_random(self.random()?),
             is_known: known.is_some_and(|known| known.has(&source, now)),
@@ -271,7 +271,7 @@ impl Identity {
     }
 }
 
-fn attempts_key(claim: &Claim) -> Result<StateKey, IdentityError> {
+pub(crate) fn attempts_key(claim: &Claim) -> Result<StateKey, IdentityError> {
     path(&format!("identity/attempts/{}", claim.segment))
 }
 

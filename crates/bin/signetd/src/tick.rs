@@ -56,7 +56,7 @@ impl Ticker {
                     }
                     self.tick(is_slow).await;
                 }
-                changed = self.state.wait_beyond(seen) => match changed {
+                changed = self.state.wait_beyond(&["authority"], seen) => match changed {
                     Ok(revision) => {
                         seen = revision;
                         sleep(GATHER).await;

@@ -1,15 +1,6 @@
-//! Passwords: what may be one, and argon2id (RFC 9106) over them.
+//! Passwords: what may be one.
 
-use argon2::Algorithm;
-use argon2::Argon2;
-use argon2::Params;
-use argon2::PasswordHasher as _;
-use argon2::Version;
-use argon2::password_hash::phc;
 use names::UserName;
-use serde::Deserialize;
-use serde::Serialize;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::frequent_passwords::is_frequent;
@@ -21,31 +12,8 @@ const CHARACTERS_MAX: usize = 128;
 /// The most bytes that are hashed: 128 characters of UTF-8. What is longer is no password of ours.
 const BYTES_MAX: usize = 4 * CHARACTERS_MAX;
 
-/// Memory in KiB: 19 MiB, with [`PASSES`] the first recommendation of OWASP's password storage cheat sheet for argon2id that a
-/// server can spend on several log-ins at once.
-const MEMORY_KIB: u32 = 19 * 1_024;
-/// Passes over the memory.
-const PASSES: u32 = 2;
-/// Lanes.
-const LANES: u32 = 1;
-/// The bytes of the hash.
-const HASH_BYTES: usize = 32;
-/// What a stored hash may ask for at most: a damaged record must not take the machine's memory.
-const MEMORY_KIB_MAX: u32 = 1 << 20;
-const PASSES_MAX: u32 = 16;
-
-/// A hash of a random password that nobody knows, made with the parameters above: what the password of an unknown user is held
-/// against, so that it takes as long as that of a known one.
-const NOBODY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$c2lnbmV0IG5vYm9keSAxIQ$3b9vXWoRkHIaZfmnhuP1n4x0p2tUOq4QhVbBqzlYkZs";
-
 /// A password as entered. Cannot be printed; wiped when dropped.
 pub struct Password(Zeroizing<String>);
-
-/// A password's argon2id hash in the PHC string format, with its salt and parameters.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PasswordHash(String);
 
 /// Why a text may not become a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,15 +40,24 @@ pub enum PasswordProblem {
     Pattern,
 }
 
-/// The hash could not be made: the machine has no memory for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the password could not be hashed")]
-pub struct HashFault;
-
 impl Password {
     /// Takes what was entered, whatever it is.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    /// What is hashed: nothing of what is longer than any password of ours, so that length costs nothing.
+    pub(crate) fn hashed_part(&self) -> &[u8] {
+        if self.is_too_long() {
+            &[]
+        } else {
+            self.0.as_bytes()
+        }
+    }
+
+    /// Whether it is longer than any password of ours.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.0.len() > BYTES_MAX
     }
 }
 
@@ -134,92 +111,6 @@ fn is_pattern(lower: &str) -> bool {
     repeats || follows(1) || follows(-1)
 }
 
-impl PasswordHash {
-    /// Hashes a password with a random salt. Takes tens of milliseconds and 19 MiB: not on a thread that serves others.
-    ///
-    /// # Errors
-    /// When there is no memory for it.
-    pub fn make(password: &Password, salt: &[u8; 16]) -> Result<Self, HashFault> {
-        hasher()?
-            .hash_password_with_salt(hashed_part(password), salt)
-            .map(|hash| Self(hash.to_string()))
-            .map_err(|_| HashFault)
-    }
-
-    /// The hash that no password has: what the password of an unknown user is held against.
-    pub fn of_nobody() -> Self {
-        Self(NOBODY.to_owned())
-    }
-
-    /// Whether this is the password. The work is that of [`PasswordHash::make`] with the stored parameters, whatever is entered.
-    ///
-    /// # Errors
-    /// When there is no memory for it, which says nothing about the password.
-    pub fn verify(&self, password: &Password) -> Result<bool, HashFault> {
-        let stored = phc::PasswordHash::new(&self.0).map_err(|_| HashFault)?;
-        let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
-            return Err(HashFault);
-        };
-        let params = Params::try_from(&stored).map_err(|_| HashFault)?;
-        let mut actual = Zeroizing::new([0; HASH_BYTES]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(hashed_part(password), salt, &mut *actual)
-            .map_err(|_| HashFault)?;
-        let is_equal: bool = expected.as_bytes().ct_eq(actual.as_slice()).into();
-        Ok(is_equal && password.0.len() <= BYTES_MAX)
-    }
-
-    /// Whether it was made with other parameters than new ones are; then the next log-in makes it anew.
-    pub fn is_outdated(&self) -> bool {
-        let is_current = phc::PasswordHash::new(&self.0)
-            .ok()
-            .and_then(|stored| Params::try_from(&stored).ok())
-            .is_some_and(|params| {
-                (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
-            });
-        !is_current
-    }
-}
-
-/// What is hashed: nothing of what is longer than any password of ours, so that length costs nothing.
-fn hashed_part(password: &Password) -> &[u8] {
-    if password.0.len() > BYTES_MAX {
-        &[]
-    } else {
-        password.0.as_bytes()
-    }
-}
-
-fn hasher() -> Result<Argon2<'static>, HashFault> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).map_err(|_| HashFault)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-impl TryFrom<String> for PasswordHash {
-    type Error = &'static str;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let what = "no argon2id hash in the PHC string format with parameters within bounds";
-        let stored = phc::PasswordHash::new(&text).map_err(|_| what)?;
-        let params = Params::try_from(&stored).map_err(|_| what)?;
-        let is_bounded =
-            params.m_cost() <= MEMORY_KIB_MAX && params.t_cost() <= PASSES_MAX && params.p_cost() <= 16;
-        let is_ours = stored.algorithm.as_str() == "argon2id" && stored.version == Some(0x13);
-        let is_whole =
-            stored.salt.is_some() && stored.hash.as_ref().is_some_and(|hash| hash.len() == HASH_BYTES);
-        if is_bounded && is_ours && is_whole {
-            Ok(Self(text))
-        } else {
-            Err(what)
-        }
-    }
-}
-
-impl From<PasswordHash> for String {
-    fn from(hash: PasswordHash) -> Self {
-        hash.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,60 +149,5 @@ mod tests {
             assert_eq!(check(text), Err(problem), "{text}");
         }
         assert_eq!(check("alice likes plums"), Ok(()));
-    }
-
-    #[test]
-    fn a_hash_knows_its_password_and_no_other() {
-        let hash = PasswordHash::make(&Password::new("seven blue doors".into()), &[3; 16]).unwrap();
-        let verify = |text: &str| hash.verify(&Password::new(text.to_owned())).unwrap();
-        assert!(verify("seven blue doors"));
-        assert!(!verify("seven blue door"));
-        assert!(!verify(""));
-        assert!(!verify(&"x".repeat(1_000_000)));
-        assert!(!hash.is_outdated());
-        let text = String::from(hash.clone());
-        assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
-        assert!(PasswordHash::try_from(text).unwrap() == hash);
-    }
-
-    #[test]
-    fn what_is_longer_than_any_password_is_not_the_empty_one() {
-        let hash = PasswordHash::make(&Password::new(String::new()), &[3; 16]).unwrap();
-        assert!(!hash.verify(&Password::new("x".repeat(513))).unwrap());
-    }
-
-    #[test]
-    fn an_independent_implementation_agrees() {
-        // printf 'password' | argon2 somesalt -id -v 13 -m 16 -t 2 -p 1 (the reference implementation's own test).
-        let reference =
-            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let hash = PasswordHash::try_from(reference.to_owned()).unwrap();
-        assert!(hash.verify(&Password::new("password".into())).unwrap());
-        assert!(!hash.verify(&Password::new("Password".into())).unwrap());
-        assert!(hash.is_outdated());
-    }
-
-    #[test]
-    fn nobody_has_the_parameters_of_everybody_and_no_password() {
-        let nobody = PasswordHash::try_from(String::from(PasswordHash::of_nobody())).unwrap();
-        assert!(!nobody.is_outdated());
-        for text in ["", "password", "signet nobody 1!"] {
-            assert!(!nobody.verify(&Password::new(text.into())).unwrap());
-        }
-    }
-
-    #[test]
-    fn hashes_of_other_kinds_or_of_ruinous_cost_do_not_read() {
-        for bad in [
-            "",
-            "password",
-            "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-            "$argon2id$v=16$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
-            "$argon2id$v=19$m=2000000,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-            "$argon2id$v=19$m=65536,t=90,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-        ] {
-            assert!(PasswordHash::try_from(bad.to_owned()).is_err(), "{bad}");
-        }
     }
 }

@@ -28,6 +28,7 @@ cases! {
     waiting_ends_with_the_next_commit if |_| true;
     waiting_for_a_far_revision_goes_on if |_| true;
     every_waiter_is_woken if |_| true;
+    commits_elsewhere_hardly_ever_wake_anybody if |_| true;
     a_follower_misses_nothing if |_| true;
     forgotten_history_is_told if |has| has.history_max.is_some();
     live_documents_are_never_forgotten if |has| has.history_max.is_some();
@@ -113,7 +114,7 @@ async fn a_page_of_changes_never_ends_inside_a_commit(stage: &Stage) -> Outcome 
 async fn waiting_ends_at_once_when_it_happened_already(stage: &Stage) -> Outcome {
     let state = stage.open().await?;
     let revision = set(&*state, "a", "1").await?;
-    assert_eq!(state.wait_beyond(Revision(0)).await?, revision);
+    assert_eq!(state.wait_beyond(&[""], Revision(0)).await?, revision);
     Ok(())
 }
 
@@ -122,7 +123,7 @@ async fn waiting_ends_with_the_next_commit(stage: &Stage) -> Outcome {
     let before = set(&*state, "a", "1").await?;
     let waiter = {
         let state = Arc::clone(&state);
-        tokio::spawn(async move { state.wait_beyond(before).await })
+        tokio::spawn(async move { state.wait_beyond(&[""], before).await })
     };
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -137,7 +138,7 @@ async fn waiting_for_a_far_revision_goes_on(stage: &Stage) -> Outcome {
     let state = stage.open().await?;
     let far = Revision(1_000_000);
     set(&*state, "a", "1").await?;
-    let waiting = tokio::time::timeout(Duration::from_millis(50), state.wait_beyond(far)).await;
+    let waiting = tokio::time::timeout(Duration::from_millis(50), state.wait_beyond(&[""], far)).await;
     assert!(waiting.is_err(), "{waiting:?}");
     // A wait given up leaves the store usable.
     set(&*state, "a", "2").await?;
@@ -149,13 +150,39 @@ async fn every_waiter_is_woken(stage: &Stage) -> Outcome {
     let waiters: Vec<_> = (0..32)
         .map(|_| {
             let state = Arc::clone(&state);
-            tokio::spawn(async move { state.wait_beyond(Revision(0)).await })
+            tokio::spawn(async move { state.wait_beyond(&["elsewhere", "a/b"], Revision(0)).await })
         })
         .collect();
-    let revision = set(&*state, "a", "1").await?;
+    let revision = set(&*state, "a/b/c", "1").await?;
     for waiter in waiters {
         assert_eq!(waiter.await??, revision);
     }
+    Ok(())
+}
+
+async fn commits_elsewhere_hardly_ever_wake_anybody(stage: &Stage) -> Outcome {
+    const COMMITS: usize = 40;
+    let state = stage.open().await?;
+    let mut seen = set(&*state, "a/1", "1").await?;
+    let mut woken = 0;
+    for number in 0..COMMITS {
+        let waiter = {
+            let state = Arc::clone(&state);
+            tokio::spawn(async move { state.wait_beyond(&["a"], seen).await })
+        };
+        tokio::task::yield_now().await;
+        set(&*state, "b/1", &number.to_string()).await?;
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        if waiter.is_finished() {
+            woken += 1;
+            seen = waiter.await??;
+        } else {
+            waiter.abort();
+        }
+    }
+    assert!(woken < COMMITS / 4, "woken {woken} times");
     Ok(())
 }
 
@@ -164,7 +191,7 @@ async fn follow(state: Arc<dyn State>, until: &str) -> Result<BTreeMap<String, R
     let mut known = BTreeMap::new();
     let mut seen = Revision(0);
     while !known.contains_key(until) {
-        state.wait_beyond(seen).await?;
+        state.wait_beyond(&["a"], seen).await?;
         // A store that wakes in vain must not keep the case from being given up.
         tokio::task::yield_now().await;
         for changed in state.changes("a", seen, 3).await? {

@@ -24,6 +24,7 @@ cases! {
     increments_through_two_handles_lose_nothing if |has| has.opens_twice;
     of_many_who_create_one_wins if |_| true;
     a_commit_given_up_is_whole_or_nothing if |_| true;
+    documents_read_together_are_of_one_moment if |_| true;
 }
 
 /// Adds one to the number in a document, by compare and swap.
@@ -135,4 +136,42 @@ async fn a_commit_given_up_is_whole_or_nothing(stage: &Stage) -> Outcome {
         assert!(values.first() == values.last(), "{values:?}");
     }
     Ok(())
+}
+
+async fn documents_read_together_are_of_one_moment(stage: &Stage) -> Outcome {
+    let state = stage.open().await?;
+    let keys = [at("a/2")?, at("absent")?, at("a/1")?];
+    assert_eq!(state.get_all(&keys).await?, [None, None, None]);
+    assert_eq!(state.get_all(&[]).await?, []);
+    let writer = {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            for round in 0..100 {
+                let text = round.to_string();
+                let pair = vec![
+                    put("a/1", Expect::Anything, &text)?,
+                    put("a/2", Expect::Anything, &text)?,
+                ];
+                state.commit(pair).await?;
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, Failure>(())
+        })
+    };
+    loop {
+        let is_over = writer.is_finished();
+        let all = state.get_all(&keys).await?;
+        let [two, absent, one] = all.as_slice() else {
+            return Err(Failure(format!("{all:?}")));
+        };
+        assert_eq!(*absent, None);
+        assert_eq!(one.as_ref().map(text), two.as_ref().map(text));
+        let names = |entry: &Option<state::Entry>| entry.as_ref().map(|entry| entry.key.to_string());
+        if is_over {
+            assert_eq!(names(two), Some("a/2".to_owned()));
+            assert_eq!(names(one), Some("a/1".to_owned()));
+            return writer.await?;
+        }
+        tokio::task::yield_now().await;
+    }
 }

@@ -53,7 +53,7 @@ async fn a_waiter_is_woken_through_another_handle(stage: &Stage) -> Outcome {
     let before = set(&*one, "a", "1").await?;
     let waiter = {
         let two = Arc::clone(&two);
-        tokio::spawn(async move { two.wait_beyond(before).await })
+        tokio::spawn(async move { two.wait_beyond(&[""], before).await })
     };
     tokio::task::yield_now().await;
     let revision = set(&*one, "a", "2").await?;

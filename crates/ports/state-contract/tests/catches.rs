@@ -32,6 +32,9 @@ enum Defect {
     /// The check and the write are not one step.
     ChecksThenWrites,
     WritesOneByOne,
+    ReadsOneByOne,
+    SleepsThroughOthers,
+    WakesForEverything,
     KeepWrites,
     NeverExpires,
     ExpiresASecondLate,
@@ -63,6 +66,18 @@ impl Broken {
 impl State for Broken {
     async fn get(&self, key: &StateKey) -> Result<Option<Entry>, StateError> {
         self.inner.get(key).await
+    }
+
+    async fn get_all(&self, keys: &[StateKey]) -> Result<Vec<Option<Entry>>, StateError> {
+        if !self.has(Defect::ReadsOneByOne) {
+            return self.inner.get_all(keys).await;
+        }
+        let mut all = Vec::new();
+        for key in keys {
+            all.push(self.inner.get(key).await?);
+            tokio::task::yield_now().await;
+        }
+        Ok(all)
     }
 
     async fn list(&self, folder: &str, after: Option<&StateKey>, limit: usize) -> Result<Page, StateError> {
@@ -143,11 +158,20 @@ impl State for Broken {
         Ok(changes)
     }
 
-    async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
+    async fn wait_beyond(&self, folders: &[&str], revision: Revision) -> Result<Revision, StateError> {
         if self.has(Defect::WakesAtOnce) {
             return Ok(revision);
         }
-        self.inner.wait_beyond(revision).await
+        if self.has(Defect::SleepsThroughOthers) {
+            return self
+                .inner
+                .wait_beyond(folders.get(..1).unwrap_or_default(), revision)
+                .await;
+        }
+        if self.has(Defect::WakesForEverything) {
+            return self.inner.wait_beyond(&[""], revision).await;
+        }
+        self.inner.wait_beyond(folders, revision).await
     }
 }
 
@@ -279,6 +303,10 @@ fn every_planted_defect_is_caught_by_the_case_that_names_it() {
             Defect::WritesOneByOne,
             "concurrency::a_commit_given_up_is_whole_or_nothing",
         ),
+        (
+            Defect::ReadsOneByOne,
+            "concurrency::documents_read_together_are_of_one_moment",
+        ),
         (Defect::KeepWrites, "commit::keep_checks_and_changes_nothing"),
         (
             Defect::NeverExpires,
@@ -306,6 +334,11 @@ fn every_planted_defect_is_caught_by_the_case_that_names_it() {
         (Defect::NeverCompacts, "changes::forgotten_history_is_told"),
         (Defect::WakesAtOnce, "changes::waiting_ends_with_the_next_commit"),
         (Defect::WakesAtOnce, "changes::waiting_for_a_far_revision_goes_on"),
+        (
+            Defect::WakesForEverything,
+            "changes::commits_elsewhere_hardly_ever_wake_anybody",
+        ),
+        (Defect::SleepsThroughOthers, "changes::every_waiter_is_woken"),
         (Defect::ForgetsOnReopen, "restart::documents_survive_a_restart"),
         (
             Defect::CountsAnewOnReopen,

@@ -1,12 +1,16 @@
 //! The port to small, mutable cluster state: documents under keys, with revisions, expiry, paging, and writes that carry the
 //! revisions they were decided on. The contract every adapter passes is in `state-contract`.
 
+mod newest;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use names::UnixSeconds;
 use serde::Deserialize;
 use serde::Serialize;
+
+pub use newest::Newest;
 
 /// The largest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
@@ -255,6 +259,12 @@ pub trait State: Send + Sync {
     /// When the store does not answer.
     async fn get(&self, key: &StateKey) -> Result<Option<Entry>, StateError>;
 
+    /// Reads documents as they are at one moment, at most [`WRITES_MAX`]; in the order asked for.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    async fn get_all(&self, keys: &[StateKey]) -> Result<Vec<Option<Entry>>, StateError>;
+
     /// Lists the documents in a folder (empty: all), after a key, at most `limit` (taken as 1 to [`PAGE_MAX`]).
     ///
     /// # Errors
@@ -275,11 +285,13 @@ pub trait State: Send + Sync {
     /// [`StateError::Compacted`] when that far back is no longer known.
     async fn changes(&self, folder: &str, after: Revision, limit: usize) -> Result<Vec<Changed>, StateError>;
 
-    /// Returns when the store's revision is beyond `revision`, with the revision it has.
+    /// Returns when a document in one of the folders (empty: any document) may have been committed after `revision`, with the
+    /// store's revision. Commits elsewhere hardly ever wake anybody, so that following what seldom changes costs little; only of
+    /// commits by other processes a store may know no more than that there were some.
     ///
     /// # Errors
     /// When the store does not answer.
-    async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError>;
+    async fn wait_beyond(&self, folders: &[&str], revision: Revision) -> Result<Revision, StateError>;
 }
 
 #[cfg(test)]

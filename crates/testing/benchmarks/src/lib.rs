@@ -9,6 +9,7 @@ pub use processes::Memory;
 pub use processes::Ran;
 pub use processes::Samples;
 pub use processes::cpu_of;
+pub use processes::cpu_of_threads;
 pub use processes::memory_of;
 pub use processes::take_orphans;
 pub use processes::timed;

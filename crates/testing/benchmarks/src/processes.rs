@@ -126,6 +126,23 @@ pub fn cpu_of(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / second as f64))
 }
 
+/// The CPU time of the threads of a process that have this name and have not ended.
+///
+/// # Errors
+/// As [`cpu_of`], and when the system does not count threads' time (`CONFIG_SCHED_INFO`).
+pub fn cpu_of_threads(pid: u32, name: &str) -> io::Result<Duration> {
+    let mut used = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let thread = thread?.path();
+        if fs::read_to_string(thread.join("comm"))?.trim_end() == name {
+            let text = fs::read_to_string(thread.join("schedstat"))?;
+            let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+            used += Duration::from_nanos(nanos.ok_or_else(unknown)?);
+        }
+    }
+    Ok(used)
+}
+
 /// The memory of a process.
 ///
 /// # Errors

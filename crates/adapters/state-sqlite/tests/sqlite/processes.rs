@@ -215,7 +215,10 @@ fn a_commit_of_another_process_wakes_waiters() {
         let state = SqliteState::open(&path, clock()).unwrap();
         let before = set(&state, "a", "1").await.unwrap();
         let waiting = async {
-            let waiters = tokio::join!(state.wait_beyond(before), state.wait_beyond(before));
+            let waiters = tokio::join!(
+                state.wait_beyond(&["a"], before),
+                state.wait_beyond(&["b"], before)
+            );
             assert!(waiters.0.unwrap() > before);
             assert!(waiters.1.unwrap() > before);
         };

@@ -38,6 +38,9 @@ impl State for Hesitant {
     async fn get(&self, key: &StateKey) -> Result<Option<state::Entry>, StateError> {
         self.inner.get(key).await
     }
+    async fn get_all(&self, keys: &[StateKey]) -> Result<Vec<Option<state::Entry>>, StateError> {
+        self.inner.get_all(keys).await
+    }
     async fn list(&self, folder: &str, after: Option<&StateKey>, limit: usize) -> Result<Page, StateError> {
         let page = self.inner.list(folder, after, limit).await;
         if folder == "authority" && self.is_armed.swap(false, Ordering::SeqCst) {
@@ -57,8 +60,8 @@ impl State for Hesitant {
     ) -> Result<Vec<state::Changed>, StateError> {
         self.inner.changes(folder, after, limit).await
     }
-    async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
-        self.inner.wait_beyond(revision).await
+    async fn wait_beyond(&self, folders: &[&str], revision: Revision) -> Result<Revision, StateError> {
+        self.inner.wait_beyond(folders, revision).await
     }
 }
 

@@ -81,6 +81,9 @@ impl State for Mortal<dyn State> {
     async fn get(&self, key: &StateKey) -> Result<Option<state::Entry>, StateError> {
         self.inner.get(key).await
     }
+    async fn get_all(&self, keys: &[StateKey]) -> Result<Vec<Option<state::Entry>>, StateError> {
+        self.inner.get_all(keys).await
+    }
     async fn list(&self, folder: &str, after: Option<&StateKey>, limit: usize) -> Result<Page, StateError> {
         self.inner.list(folder, after, limit).await
     }
@@ -100,8 +103,8 @@ impl State for Mortal<dyn State> {
     ) -> Result<Vec<state::Changed>, StateError> {
         self.inner.changes(folder, after, limit).await
     }
-    async fn wait_beyond(&self, revision: Revision) -> Result<Revision, StateError> {
-        self.inner.wait_beyond(revision).await
+    async fn wait_beyond(&self, folders: &[&str], revision: Revision) -> Result<Revision, StateError> {
+        self.inner.wait_beyond(folders, revision).await
     }
 }
 

@@ -130,7 +130,8 @@ pub(crate) async fn delete(access: &Access, asked: &Asked) -> Result<(), Problem
             .enrollment
             .check_removable(&name)
             .map_err(enrollment::EnrollmentError::Refused)?;
-    } else if revision.is_some() && revision != document.metadata().revision {
+    }
+    if revision.is_some() && revision != document.metadata().revision {
         // Before anything is done towards it: a lock would cut off whom nobody removes.
         let conflict = directory::Refusal::Conflict { kind, name };
         return Err(directory::DirectoryError::Refused(conflict).into());

@@ -24,7 +24,7 @@ mod route;
 mod ssh;
 mod tunnelling;
 
-pub use auth::{AuthIntake, HandOver, SpliceTo};
+pub use auth::{AuthIntake, HandOver};
 pub use certificate::{CertError, CertSource, FileSource};
 pub use dialer::{DialError, Dialer, Here, NodeStream};
 pub use door::Balancers;

@@ -23,10 +23,6 @@ use crate::identity::Identity;
 use crate::identity::proven;
 use crate::people::Person;
 
-/// How long certificates last when nothing is asked.
-const USUAL: Ttl = Ttl::from_hours(12);
-/// How long at most, whatever roles say.
-const LONGEST: Ttl = Ttl::from_hours(30);
 /// The shortest worth issuing.
 const SHORTEST: Ttl = Ttl::from_seconds(60);
 
@@ -131,7 +127,7 @@ impl Identity {
 
 /// For how long certificates are good: as asked or as is usual, and no longer than roles and this cluster allow.
 pub(crate) fn asked_ttl(asked: Option<Ttl>, longest: Ttl) -> Result<Ttl, IdentityError> {
-    let ttl = asked.unwrap_or(USUAL).min(longest.min(LONGEST));
+    let ttl = access::session_ttl(asked, longest);
     if ttl < SHORTEST {
         return Err(Refusal::Malformed {
             field: "ttl",

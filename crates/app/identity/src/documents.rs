@@ -97,11 +97,11 @@ pub(crate) async fn find<const N: usize>(
     state: &dyn State,
     keys: [StateKey; N],
 ) -> Result<[Unread; N], IdentityError> {
-    let mut found = state
-        .get_all(&keys)
-        .await
-        .map_err(IdentityError::State)?
-        .into_iter();
+    let wrong =
+        |_| IdentityError::Internal("the state told of more or fewer documents than asked".to_owned());
+    let found = state.get_all(&keys).await.map_err(IdentityError::State)?;
+    let found: [Option<state::Entry>; N] = found.try_into().map_err(wrong)?;
+    let mut found = found.into_iter();
     Ok(keys.map(|key| Unread {
         key,
         entry: found.next().flatten(),

@@ -63,7 +63,7 @@ impl Hashing {
         &self,
         hash: impl FnOnce(&mut HashMemory) -> Result<T, HashFault> + Send + 'static,
     ) -> Result<T, IdentityError> {
-        let gone = || IdentityError::Internal("the passwords' threads are gone".to_owned());
+        let nothing = || IdentityError::Internal("nothing came of hashing a password".to_owned());
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |memory| {
             // Whoever gave up waiting wants no hash.
@@ -73,11 +73,11 @@ impl Hashing {
         });
         self.jobs.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => Refusal::Busy.into(),
-            TrySendError::Disconnected(_) => gone(),
+            TrySendError::Disconnected(_) => nothing(),
         })?;
         answered
             .await
-            .map_err(|_| gone())?
+            .map_err(|_| nothing())?
             .map_err(|fault| IdentityError::Internal(fault.to_string()))
     }
 }
@@ -106,6 +106,9 @@ fn work(waiting: &Receiver<Job>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
     use futures_util::FutureExt as _;
 
     use super::*;
@@ -125,6 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_is_told_to_come_back_and_whoever_left_costs_nothing() {
+        static RAN: AtomicUsize = AtomicUsize::new(0);
         let hashing = Hashing::start(1).unwrap();
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let held = hashing.run(move |_| Ok(gate.recv().is_ok()));
@@ -133,9 +137,11 @@ mod tests {
             while !hashing.jobs.is_empty() {
                 tokio::task::yield_now().await;
             }
-            let mut waiting: Vec<_> = (0..WAITING_MAX)
-                .map(|_| Box::pin(hashing.run::<()>(|_| panic!("nobody waits for it"))))
-                .collect();
+            let count = |_: &mut HashMemory| {
+                RAN.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            };
+            let mut waiting: Vec<_> = (0..WAITING_MAX).map(|_| Box::pin(hashing.run(count))).collect();
             for one in &mut waiting {
                 assert!(one.now_or_never().is_none());
             }
@@ -154,5 +160,6 @@ mod tests {
             }
         };
         assert!(hashing.verify(hash, password()).await.unwrap().0);
+        assert_eq!(RAN.load(Ordering::Relaxed), 0);
     }
 }

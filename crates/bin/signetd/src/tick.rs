@@ -29,6 +29,9 @@ const SLOW_PERIOD: Duration = Duration::from_secs(60);
 /// How long changes of the state are gathered before they are read.
 const GATHER: Duration = Duration::from_millis(200);
 
+/// Where it is kept whom the listeners trust: the authorities, and the lists of what was revoked.
+const FOLLOWED: [&str; 2] = ["authority", "crl"];
+
 /// The parts that ticks work on.
 pub(crate) struct Ticker {
     pub(crate) cluster: Arc<Cluster>,
@@ -56,7 +59,7 @@ impl Ticker {
                     }
                     self.tick(is_slow).await;
                 }
-                changed = self.state.wait_beyond(&["authority"], seen) => match changed {
+                changed = self.state.wait_beyond(&FOLLOWED, seen) => match changed {
                     Ok(revision) => {
                         seen = revision;
                         sleep(GATHER).await;
@@ -90,6 +93,13 @@ impl Ticker {
     }
 
     async fn tick(&self, is_slow: bool) {
+        if is_slow {
+            // First, so that what waited for a backend that answers again goes on at once.
+            note(
+                "the backends could not be checked",
+                self.cluster.check_backends().await,
+            );
+        }
         self.follow().await;
         note(
             "this server could not say that it is here",
@@ -97,10 +107,6 @@ impl Ticker {
         );
         self.advance().await;
         if is_slow {
-            note(
-                "the backends could not be checked",
-                self.cluster.check_backends().await,
-            );
             self.cluster.check_keys().await;
             self.sweep().await;
             note(

@@ -26,7 +26,7 @@ mod tokens;
 pub use carried::{Carried, NotCarried};
 pub use decision::{Decision, Proof, Reason};
 pub use lock::{LockSubject, lock_hits};
-pub use options::{MAX_SESSION_TTL, SESSION_TTL, SessionOptions};
+pub use options::{MAX_SESSION_TTL, SESSION_TTL, SessionOptions, session_ttl};
 pub use preset::presets;
 pub use role::Role;
 pub use rules::{RESOURCES, ResourceView, SessionView, UnknownVerb, Verb, WhereContext};

@@ -58,15 +58,15 @@ pub struct SessionOptions {
     pub cert_extensions: BTreeMap<String, String>,
 }
 
-impl SessionOptions {
-    /// The life of a certificate: what was asked for or else [`SESSION_TTL`], never more than the roles permit.
-    pub fn session_ttl(&self, requested: Option<Ttl>) -> Ttl {
-        requested
-            .unwrap_or(SESSION_TTL)
-            .min(self.max_session_ttl)
-            .min(MAX_SESSION_TTL)
-    }
+/// The life of a certificate for a person: what was asked for or else [`SESSION_TTL`], never more than the roles permit.
+pub fn session_ttl(requested: Option<Ttl>, permitted: Ttl) -> Ttl {
+    requested
+        .unwrap_or(SESSION_TTL)
+        .min(permitted)
+        .min(MAX_SESSION_TTL)
+}
 
+impl SessionOptions {
     /// The options with the cluster's settings, which can only restrict further.
     #[must_use]
     pub fn tightened_by(mut self, preference: &AuthPreferenceSpec, networking: &NetworkingSpec) -> Self {

@@ -51,11 +51,13 @@ impl HashMemory {
     /// As many blocks as the parameters say. What is in them does not matter: the first pass writes all of them.
     fn blocks(&mut self, params: &Params) -> Result<&mut [Block], HashFault> {
         let count = params.block_count();
-        if let Some(more) = count.checked_sub(self.0.len()) {
-            self.0.try_reserve_exact(more).map_err(|_| HashFault)?;
+        if self.0.len() != count {
+            // Others of another size are not made to fit: that would leave what they held where they were.
+            *self = Self::default();
+            self.0.try_reserve_exact(count).map_err(|_| HashFault)?;
             self.0.resize(count, Block::new());
         }
-        self.0.get_mut(..count).ok_or(HashFault)
+        Ok(&mut self.0)
     }
 }
 

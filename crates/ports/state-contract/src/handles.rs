@@ -19,6 +19,7 @@ cases! {
     a_commit_is_seen_through_another_handle_at_once if |has| has.opens_twice;
     handles_share_revisions_and_conflicts if |has| has.opens_twice;
     a_waiter_is_woken_through_another_handle if |has| has.opens_twice;
+    a_commit_of_its_own_does_not_hide_anothers_from_a_waiter if |has| has.opens_twice;
     changes_are_told_through_another_handle if |has| has.opens_twice;
     closing_one_handle_leaves_the_other if |has| has.opens_twice;
 }
@@ -58,6 +59,25 @@ async fn a_waiter_is_woken_through_another_handle(stage: &Stage) -> Outcome {
     tokio::task::yield_now().await;
     let revision = set(&*one, "a", "2").await?;
     assert_eq!(waiter.await??, revision);
+    Ok(())
+}
+
+/// The waiter's own store knows of the other's commit only that its own came after it.
+async fn a_commit_of_its_own_does_not_hide_anothers_from_a_waiter(stage: &Stage) -> Outcome {
+    let one = stage.open().await?;
+    let two = stage.open().await?;
+    let mut before = set(&*two, "b/1", "1").await?;
+    for number in 0..10 {
+        let waiter = {
+            let two = Arc::clone(&two);
+            tokio::spawn(async move { two.wait_beyond(&["a"], before).await })
+        };
+        tokio::task::yield_now().await;
+        set(&*one, "a/1", &number.to_string()).await?;
+        let own = set(&*two, "b/1", &number.to_string()).await?;
+        assert!(waiter.await?? > before);
+        before = own;
+    }
     Ok(())
 }
 

@@ -259,7 +259,7 @@ pub trait State: Send + Sync {
     /// When the store does not answer.
     async fn get(&self, key: &StateKey) -> Result<Option<Entry>, StateError>;
 
-    /// Reads documents as they are at one moment, at most [`WRITES_MAX`]; in the order asked for.
+    /// Reads documents as they are at one moment, in the order asked for.
     ///
     /// # Errors
     /// When the store does not answer.

@@ -4,7 +4,7 @@ use crate::Change;
 use crate::Revision;
 use crate::Write;
 
-/// What a store knows of its last commits: what [`crate::State::wait_beyond`] is answered from.
+/// What a store knows of its last commits: what [`crate::State::wait_beyond`] is answered from. For stores whose revisions count by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Newest {
     revision: Revision,
@@ -31,6 +31,10 @@ impl Newest {
 
     /// This store committed.
     pub fn committed(&mut self, writes: &[Write], revision: Revision) {
+        // What lies between was committed by somebody else.
+        if revision.0 > self.revision.0.saturating_add(1) {
+            self.unknown = Revision(revision.0 - 1);
+        }
         for Write { key, change, .. } in writes {
             match change {
                 Change::Put { .. } | Change::Delete => {}
@@ -88,6 +92,17 @@ mod tests {
     fn put(path: &str) -> Write {
         let (value, expires) = (Vec::new(), None);
         write(path, Change::Put { value, expires })
+    }
+
+    #[test]
+    fn what_others_committed_before_ours_is_not_passed_over() {
+        let mut newest = Newest::at(Revision(7));
+        newest.committed(&[put("b/x")], Revision(9));
+        assert!(!newest.seen(Revision(9)));
+        assert!(newest.is_beyond(&["a"], Revision(7)));
+        assert!(!newest.is_beyond(&["a"], Revision(8)));
+        newest.committed(&[put("b/x")], Revision(10));
+        assert!(!newest.is_beyond(&["a"], Revision(8)));
     }
 
     #[test]

@@ -134,7 +134,8 @@ pub fn cpu_of_threads(pid: u32, name: &str) -> io::Result<Duration> {
     let mut used = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         let thread = thread?.path();
-        if fs::read_to_string(thread.join("comm"))?.trim_end() == name {
+        // One that ended meanwhile is not there.
+        if fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name) {
             let text = fs::read_to_string(thread.join("schedstat"))?;
             let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
             used += Duration::from_nanos(nanos.ok_or_else(unknown)?);

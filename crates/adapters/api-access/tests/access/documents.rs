@@ -99,6 +99,21 @@ async fn changes_decided_on_another_revision_do_not_happen() {
     let locks = world.ask(&operator(), Ask::get("/v1/resources/lock")).await.ok();
     assert_eq!(names(&locks), Vec::<String>::new());
     assert!(world.events("lock.created").is_empty());
+
+    // Nor a machine's, whose id would be burnt for good.
+    let machine = world.machine("web-1", &["node"]).await;
+    let path = format!("/v1/resources/node/{}", machine.host_id);
+    let node = world.ask(&operator(), Ask::get(&path)).await.ok();
+    let revision = node["metadata"]["revision"].as_u64().unwrap();
+    let delete = |revision: u64| Ask::delete(format!("{path}?revision={revision}"));
+    world
+        .ask(&operator(), delete(revision + 1))
+        .await
+        .is(409, "conflict");
+    assert!(world.events("lock.created").is_empty());
+    assert_eq!(world.ask(&operator(), Ask::get(&path)).await.ok(), node);
+    world.ask(&operator(), delete(revision)).await.ok();
+    world.ask(&operator(), Ask::get(&path)).await.is(404, "not_found");
 }
 
 #[tokio::test]

@@ -12,7 +12,6 @@ use api_http::ConnectionLimits;
 use proxy::CertSource;
 use proxy::FileSource;
 use proxy::HandOver;
-use proxy::SpliceTo;
 use rustls::ClientConfig;
 use rustls::ClientConnection;
 use rustls::RootCertStore;
@@ -141,28 +140,6 @@ fn the_api_is_handed_connections_of_which_nothing_was_read() {
     let mut read = vec![0; said.len()];
     (&handed_over).read_exact(&mut read).unwrap();
     assert_eq!(read, said);
-}
-
-#[test]
-fn an_api_elsewhere_is_spliced_to() {
-    let auth = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let splice = SpliceTo(auth.local_addr().unwrap().to_string());
-    let world = World::with(LIMITS, TUNNEL_LIMITS, Some(Arc::new(splice)));
-    let mut stream = TcpStream::connect(world.public).unwrap();
-    let config = client_config(&world.hosts, &[b"signet-auth"]);
-    let mut client = ClientConnection::new(config, "auth".try_into().unwrap()).unwrap();
-    let mut said = Vec::new();
-    client.write_tls(&mut said).unwrap();
-    stream.write_all(&said).unwrap();
-    let (mut there, _) = auth.accept().unwrap();
-    let mut read = vec![0; said.len()];
-    there.read_exact(&mut read).unwrap();
-    assert_eq!(read, said);
-    there.write_all(b"whatever the API says").unwrap();
-    drop(there);
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer, "whatever the API says");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 
+use parts::port;
 use parts::process::run_ok;
 use ssh_node::*;
 
@@ -68,14 +69,6 @@ fn forward(world: &World, key: &Path, more: &[&str]) -> Client {
     )
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 /// Sends noise through, and looks whether it comes back.
 fn comes_back(mut stream: TcpStream) -> bool {
     let sent: Vec<u8> = (0..3_000_000_u32)
@@ -107,26 +100,29 @@ fn ports(world: &World) -> Vec<(ForwardDirection, u32)> {
 fn a_local_port_reaches_another_place() {
     let world = World::new();
     let key = world.user("alice");
-    let (port, echo) = (free_port(), echo());
+    let (reserved, echo) = (port::free().unwrap(), echo());
+    let port = reserved.number();
     let _client = forward(&world, &key, &["-L", &format!("127.0.0.1:{port}:{echo}")]);
     assert!(comes_back(connected(port)));
     assert!(comes_back(connected(port)));
     let direction = ForwardDirection::Local;
     assert_eq!(ports(&world), vec![(direction, echo.port().into()); 2]);
     // Nobody is there.
+    let other = port::free().unwrap();
     let _closed = forward(
         &world,
         &key,
-        &["-L", &format!("127.0.0.1:{}:127.0.0.1:1", port + 1)],
+        &["-L", &format!("127.0.0.1:{}:127.0.0.1:1", other.number())],
     );
-    let mut nobody = connected(port + 1);
+    let mut nobody = connected(other.number());
     assert_eq!(nobody.read(&mut [0; 8]).unwrap_or(0), 0);
 }
 
 fn a_dynamic_port_reaches_other_places() {
     let world = World::new();
     let key = world.user("alice");
-    let (port, echo) = (free_port(), echo());
+    let (reserved, echo) = (port::free().unwrap(), echo());
+    let port = reserved.number();
     let _client = forward(&world, &key, &["-D", &format!("127.0.0.1:{port}")]);
     let mut stream = connected(port);
     // SOCKS 5 without authentication, to an IPv4 address.
@@ -151,7 +147,8 @@ fn a_remote_port_reaches_the_client() {
         let mut command = world.ssh(&key, own_account(), &["-o", &socket, "-O", action, "-R", forward]);
         run_ok(&mut command).unwrap()
     };
-    let port = free_port();
+    let reserved = port::free().unwrap();
+    let port = reserved.number();
     ask("forward", &format!("{port}:{echo}"));
     assert!(comes_back(connected(port)));
     ask("cancel", &format!("{port}:{echo}"));
@@ -174,7 +171,8 @@ fn a_remote_port_reaches_the_client() {
 }
 
 fn is_refused(world: &World, key: &Path, what: &str) {
-    let (port, echo) = (free_port(), echo());
+    let (reserved, echo) = (port::free().unwrap(), echo());
+    let port = reserved.number();
     let _client = forward(world, key, &["-L", &format!("127.0.0.1:{port}:{echo}")]);
     let mut stream = connected(port);
     assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
@@ -317,7 +315,8 @@ fn nothing_is_forwarded_unrecorded() {
     let world = World::new();
     let key = world.user("alice");
     *world.events.refuses.lock().unwrap() = Some(|what| matches!(what, Happening::Port(_)));
-    let (port, echo) = (free_port(), echo());
+    let (reserved, echo) = (port::free().unwrap(), echo());
+    let port = reserved.number();
     let _client = forward(&world, &key, &["-L", &format!("127.0.0.1:{port}:{echo}")]);
     assert!(!comes_back(connected(port)));
     let mut command = world.ssh(&key, own_account(), &["-N", "-o", "ExitOnForwardFailure=yes"]);
@@ -330,7 +329,8 @@ fn who_asks_for_closed_ports_again_and_again_is_held_back_and_nobody_else() {
     let world = World::with(|config| config.channel_rate = (0, 3));
     let (alice, bob) = (world.user("alice"), world.user("bob"));
     let ask = |key: &Path, times: usize| {
-        let port = free_port();
+        let reserved = port::free().unwrap();
+        let port = reserved.number();
         let _client = forward(&world, key, &["-L", &format!("127.0.0.1:{port}:127.0.0.1:1")]);
         for _ in 0..times {
             let mut nobody = connected(port);
@@ -378,7 +378,8 @@ fn connections_that_the_client_does_not_take_do_not_pile_up() {
             config.offer_patience = std::time::Duration::from_millis(patience);
         });
         let key = world.user("alice");
-        let (port, echo) = (free_port(), echo());
+        let (reserved, echo) = (port::free().unwrap(), echo());
+        let port = reserved.number();
         let client = forward(&world, &key, &["-R", &format!("{port}:{echo}")]);
         assert!(comes_back(connected(port)));
         let tell = |signal| {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use enrollment::CreateToken;
 use fixtures::ManualClock;
 use names::Ttl;
 use resource::AnyDocument;
@@ -9,6 +10,7 @@ use resource::SystemRole;
 use crate::support::Machine;
 use crate::support::REMOTE;
 use crate::support::World;
+use crate::support::actor;
 use crate::support::code;
 use crate::support::name;
 
@@ -67,6 +69,42 @@ async fn a_machine_joins_and_gets_its_certificates() {
     let event = world.events("instance.join").await.pop().unwrap();
     assert_eq!((&event["success"], &event["host_id"]), (&true.into(), &id.into()));
     assert_eq!(event["addr.remote"], REMOTE);
+}
+
+#[tokio::test]
+async fn a_machine_gets_the_roles_it_asks_for_of_those_its_token_gives() {
+    let world = World::new().await;
+    let roles = [SystemRole::Node, SystemRole::App, SystemRole::Db];
+    for (name, asked) in [
+        ("web-1", &roles[..]),
+        ("web-2", &roles[1..]),
+        ("web-3", &roles[2..]),
+    ] {
+        let create = CreateToken {
+            roles: roles.to_vec(),
+            ttl: None,
+            uses: Some(1),
+            suggested_labels: resource::Labels::new(),
+            description: None,
+            is_operator: true,
+        };
+        let token = world.enrollment.create_token(&actor(), create).await.unwrap();
+        let mut machine = Machine::new(name);
+        machine.roles = asked.to_vec();
+        let joined = world.join(&machine, token.secret).await.unwrap();
+        let leaf = x509::Certificate::from_der(&joined.certificates.tls_client.chain[0]).unwrap();
+        let named = &leaf.identity().unwrap().roles;
+        let mut named: Vec<&str> = named.iter().map(|role| role.as_str()).collect();
+        let mut wanted: Vec<&str> = asked.iter().map(|role| role.as_str()).collect();
+        named.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(named, wanted);
+        let mut known = world.caller(&joined).await.unwrap().roles().to_vec();
+        known.sort_unstable();
+        let mut asked = asked.to_vec();
+        asked.sort_unstable();
+        assert_eq!(known, asked);
+    }
 }
 
 #[tokio::test]

@@ -123,6 +123,20 @@ async fn static_tokens_do_not_end_and_give_their_roles_only() {
     assert_eq!(event["method"], "static");
 }
 
+#[tokio::test]
+async fn static_tokens_are_listed_without_what_they_open_with() {
+    let world = World::new().await;
+    let [listed] = world.enrollment.static_tokens().try_into().unwrap();
+    assert_eq!(listed.spec.roles, [SystemRole::Node, SystemRole::Proxy]);
+    assert_eq!((listed.spec.uses, listed.metadata.expires), (None, None));
+    let source = "`auth_service.tokens` of the configuration";
+    assert!(listed.metadata.description.clone().unwrap().contains(source));
+    let text = serde_json::to_string(&listed).unwrap();
+    for secret in [STATIC_SECRET.to_owned(), STATIC_SECRET.replace(' ', "-")] {
+        assert!(!text.contains(&secret), "{text}");
+    }
+}
+
 #[test]
 fn static_tokens_are_read_from_the_configuration() {
     let read = |text: &str| parse_static_token(text).map_err(|refusal| refusal.to_string());

@@ -8,6 +8,8 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 
+use parts::port;
+
 use crate::world::World;
 use crate::world::eventually;
 use crate::world::own_account;
@@ -127,17 +129,11 @@ fn shout(port: u16, greeting: &[u8], answer: usize) -> String {
     text
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 fn ports_are_forwarded_in_every_direction() {
     let world = world();
-    let (there, local, back, socks) = (shouting(), free_port(), free_port(), free_port());
+    let there = shouting();
+    let reserved = [(); 3].map(|()| port::free().unwrap());
+    let [local, back, socks] = reserved.each_ref().map(port::Reserved::number);
     let (forward, forward_back, dynamic) = (
         format!("{local}:127.0.0.1:{there}"),
         format!("{back}:127.0.0.1:{there}"),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use access::{AccessSet, MAX_SESSION_TTL, SESSION_TTL, SessionOptions};
+use access::{AccessSet, MAX_SESSION_TTL, SESSION_TTL, SessionOptions, session_ttl};
 use names::Ttl;
 use resource::{AuthPreferenceSpec, LockMode, NetworkingSpec, PortForwarding, RecordMode};
 use serde_json::{Value, json};
@@ -129,19 +129,15 @@ fn limits_merge_to_the_least() {
 
 #[test]
 fn certificates_live_twelve_hours_unless_asked_and_never_longer_than_permitted() {
-    let free = merged(&[], json!({}));
-    assert_eq!(free.session_ttl(None), SESSION_TTL);
-    assert_eq!(free.session_ttl(Some(Ttl::from_hours(1))), Ttl::from_hours(1));
-    assert_eq!(free.session_ttl(Some(Ttl::from_hours(25))), Ttl::from_hours(25));
-    assert_eq!(free.session_ttl(Some(Ttl::from_days(365))), MAX_SESSION_TTL);
-    let bound = merged(&[json!({"max_session_ttl": "8h"})], json!({}));
-    assert_eq!(bound.session_ttl(None), Ttl::from_hours(8));
-    assert_eq!(bound.session_ttl(Some(Ttl::from_hours(9))), Ttl::from_hours(8));
-    let forged = SessionOptions {
-        max_session_ttl: Ttl::MAX,
-        ..bound
-    };
-    assert_eq!(forged.session_ttl(Some(Ttl::MAX)), MAX_SESSION_TTL);
+    let free = merged(&[], json!({})).max_session_ttl;
+    assert_eq!(session_ttl(None, free), SESSION_TTL);
+    assert_eq!(session_ttl(Some(Ttl::from_hours(1)), free), Ttl::from_hours(1));
+    assert_eq!(session_ttl(Some(Ttl::from_hours(25)), free), Ttl::from_hours(25));
+    assert_eq!(session_ttl(Some(Ttl::from_days(365)), free), MAX_SESSION_TTL);
+    let bound = merged(&[json!({"max_session_ttl": "8h"})], json!({})).max_session_ttl;
+    assert_eq!(session_ttl(None, bound), Ttl::from_hours(8));
+    assert_eq!(session_ttl(Some(Ttl::from_hours(9)), bound), Ttl::from_hours(8));
+    assert_eq!(session_ttl(Some(Ttl::MAX), Ttl::MAX), MAX_SESSION_TTL);
 }
 
 #[test]

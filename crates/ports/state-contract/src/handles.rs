@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::Outcome;
 use contract::cases;
@@ -13,6 +14,9 @@ use crate::stage::set;
 use crate::stage::told;
 use crate::stage::value;
 use crate::suite::StateContract;
+
+/// How long a waiter may take to be woken, on whatever machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 cases! {
     for StateContract;
@@ -72,10 +76,11 @@ async fn a_commit_of_its_own_does_not_hide_anothers_from_a_waiter(stage: &Stage)
             let two = Arc::clone(&two);
             tokio::spawn(async move { two.wait_beyond(&["a"], before).await })
         };
-        tokio::task::yield_now().await;
+        // Whatever it looks at first it has seen by now, mostly.
+        tokio::time::sleep(Duration::from_millis(10)).await;
         set(&*one, "a/1", &number.to_string()).await?;
         let own = set(&*two, "b/1", &number.to_string()).await?;
-        assert!(waiter.await?? > before);
+        assert!(tokio::time::timeout(PATIENCE, waiter).await??? > before);
         before = own;
     }
     Ok(())

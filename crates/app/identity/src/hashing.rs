@@ -1,3 +1,4 @@
+use std::hint::black_box;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::time::Duration;
@@ -19,6 +20,10 @@ use crate::Refusal;
 const WAITING_MAX: usize = 512;
 /// How long a thread keeps its memory for the next hash.
 const MEMORY_KEPT: Duration = Duration::from_secs(1);
+/// For how much longer the allocator of the programs keeps what was freed: `purge_delay` of mimalloc, and some.
+const ALLOCATOR_KEEPS: Duration = Duration::from_secs(2);
+/// An allocation that has pages of its own, in bytes.
+const OTHER_PAGES: usize = 1 << 20;
 
 type Job = Box<dyn FnOnce(&mut HashMemory) + Send>;
 
@@ -82,26 +87,34 @@ impl Hashing {
     }
 }
 
-/// One after the other, until nobody can ask any more. When nobody asks for a while, the memory goes back, wiped.
+/// One after the other, until nobody can ask any more.
 fn work(waiting: &Receiver<Job>) {
     let mut memory = HashMemory::default();
-    loop {
-        let job = match waiting.recv_timeout(MEMORY_KEPT) {
-            Ok(job) => job,
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                memory = HashMemory::default();
-                match waiting.recv() {
-                    Ok(job) => job,
-                    Err(_) => return,
-                }
-            }
-        };
+    while let Some(job) = next(waiting, &mut memory) {
         // Whoever waits for one that panics is told that nothing came of it; those after it are served.
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
             memory = HashMemory::default();
         }
     }
+}
+
+/// Whatever is to be done next. When nobody asks for a while, the memory goes back, wiped.
+fn next(waiting: &Receiver<Job>, memory: &mut HashMemory) -> Option<Job> {
+    let idle = |kept| match waiting.recv_timeout(kept) {
+        Ok(job) => Some(Some(job)),
+        Err(RecvTimeoutError::Disconnected) => Some(None),
+        Err(RecvTimeoutError::Timeout) => None,
+    };
+    if let Some(job) = idle(MEMORY_KEPT) {
+        return job;
+    }
+    *memory = HashMemory::default();
+    // The allocator gives pages back to the system a second after they were freed, and then only when others are.
+    if let Some(job) = idle(ALLOCATOR_KEEPS) {
+        return job;
+    }
+    drop(black_box(Vec::<u8>::with_capacity(OTHER_PAGES)));
+    waiting.recv().ok()
 }
 
 #[cfg(test)]

@@ -146,6 +146,24 @@ fn refused_log_ins_are_all_alike_and_five_of_them_lock_out() {
     let again = bob.recovery_code();
     let again = bob.try_code(&again);
     assert!(again.success(), "{}\n{}", again.text(), signet.log());
+
+    // 4. The memory of hashing goes back to the system when nobody logs in for a while: 19 MiB at least.
+    let returned = wait_until(Instant::now() + EVENT_PATIENCE, || {
+        let [most, now] = ["VmHWM:", "VmRSS:"].map(|what| memory_kib(&signet, what));
+        (now + 15 * 1_024 < most).then_some(())
+    });
+    assert!(
+        returned.is_some(),
+        "{} KiB are held",
+        memory_kib(&signet, "VmRSS:")
+    );
+}
+
+/// What the system says of a server's memory (`proc(5)`).
+fn memory_kib(signet: &Signet, what: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", signet.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
 #[test]

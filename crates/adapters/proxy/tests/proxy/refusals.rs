@@ -8,6 +8,8 @@ use parts::process::Outcome;
 use parts::process::run;
 use parts::process::run_ok;
 use parts::ssh::ssh_keygen;
+use russh::Preferred;
+use russh::kex;
 use russh::keys::Certificate;
 use russh::keys::PrivateKey;
 use russh::keys::PublicKeyOrCertificate;
@@ -62,6 +64,28 @@ fn is_let_in(world: &World, key: &str) -> bool {
             .await;
         answer.unwrap().success()
     })
+}
+
+/// With whoever can do that; who cannot is not shut out, and nobody falls behind that.
+#[test]
+fn keys_are_exchanged_in_a_way_that_no_quantum_computer_reads_later() {
+    let world = World::new();
+    for (kex, is_agreed) in [
+        (kex::MLKEM768X25519_SHA256, true),
+        (kex::CURVE25519, true),
+        (kex::DH_G14_SHA1, false),
+    ] {
+        let config = russh::client::Config {
+            preferred: Preferred {
+                kex: vec![kex].into(),
+                ..Preferred::DEFAULT
+            },
+            ..russh::client::Config::default()
+        };
+        let session = russh::client::connect(Arc::new(config), world.jump, Careless);
+        let session = world.runtime.block_on(session);
+        assert_eq!(session.is_ok(), is_agreed, "{}", kex.as_ref());
+    }
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::io::Read;
 use std::io::Write;
 use std::sync::Arc;
 
+use russh::kex;
 use ssh_node::*;
 
+use crate::foreign::agrees_on;
 use crate::foreign::log_in;
 use crate::world::*;
 
@@ -32,6 +34,7 @@ crate::tests! {
     who_asks_on_and_on_is_closed_as_well_and_counts_until_then
     who_waits_longest_without_logging_in_makes_room
     host_keys_are_seen_by_scanners_without_a_trace
+    keys_are_exchanged_in_a_way_that_no_quantum_computer_reads_later
     an_account_that_does_not_exist_is_said_to_be_missing
     an_account_without_a_shell_serves_no_files_either
 }
@@ -483,6 +486,14 @@ fn who_waits_longest_without_logging_in_makes_room() {
     said.read_to_string(&mut rest).unwrap();
     session.wait().unwrap();
     assert_eq!(rest, "still here\n");
+}
+
+/// With whoever can do that; who cannot is not shut out, and nobody falls behind that.
+fn keys_are_exchanged_in_a_way_that_no_quantum_computer_reads_later() {
+    let world = World::new();
+    assert!(agrees_on(&world, &[kex::MLKEM768X25519_SHA256]));
+    assert!(agrees_on(&world, &[kex::CURVE25519]));
+    assert!(!agrees_on(&world, &[kex::DH_G14_SHA1]));
 }
 
 fn host_keys_are_seen_by_scanners_without_a_trace() {

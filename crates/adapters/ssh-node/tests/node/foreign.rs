@@ -1,10 +1,13 @@
 //! A client that does what OpenSSH's never would: offers a host certificate, one that is no longer good, and several keys.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use russh::ChannelMsg;
+use russh::Preferred;
 use russh::client;
+use russh::kex;
 use russh::keys::Certificate;
 use russh::keys::PrivateKey;
 use russh::keys::PublicKeyOrCertificate;
@@ -33,6 +36,22 @@ async fn connected(world: &World) -> client::Handle<Careless> {
     let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
     let config = Arc::new(client::Config::default());
     client::connect_stream(config, stream, Careless).await.unwrap()
+}
+
+/// Whether the host and a client that has this key exchange alone come to an agreement.
+pub(crate) fn agrees_on(world: &World, kex: &'static [kex::Name]) -> bool {
+    world.runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        let config = client::Config {
+            preferred: Preferred {
+                kex: Cow::Borrowed(kex),
+                ..Preferred::DEFAULT
+            },
+            ..client::Config::default()
+        };
+        let agreed = client::connect_stream(Arc::new(config), stream, Careless).await;
+        agreed.is_ok()
+    })
 }
 
 /// Runs a command on a terminal of 80 by 24, does something to it once it has said `ready`, and returns what it printed and its
